@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_crypto.h
+ * @brief Hashes, MACs, randomness, passwords: OpenSSL and libsodium.
+ */
+#ifndef WA_CRYPTO_H
+#define WA_CRYPTO_H
+
+#include <apr_pools.h>
+
+/** Start libsodium; call once per process before any other call here.
+ * @return APR_SUCCESS or APR_EGENERAL */
+apr_status_t wa_crypto_init(void);
+
+/** Fill buf from the kernel's CSPRNG. */
+void wa_random(void *buf, apr_size_t len);
+
+/** HMAC-SHA-256 (RFC 2104). */
+void wa_hmac_sha256(unsigned char out[32], const void *key, apr_size_t key_len,
+                    const void *msg, apr_size_t msg_len);
+
+/** SHA-256 (FIPS 180-4). */
+void wa_sha256(unsigned char out[32], const void *msg, apr_size_t msg_len);
+
+/** Equal? In time that depends on the lengths only. */
+int wa_equal(const void *a, apr_size_t a_len, const void *b, apr_size_t b_len);
+/** Equal strings? NULL equals nothing. */
+int wa_equal_str(const char *a, const char *b);
+
+/** Lower-case hex of len bytes. */
+const char *wa_hex(apr_pool_t *p, const void *bytes, apr_size_t len);
+/** base64url without padding (RFC 4648, section 5). */
+const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len);
+
+/** Argon2id (RFC 9106) of a password, 19 MiB, 2 passes, as a PHC string.
+ * @return NULL when memory is short */
+const char *wa_password_hash(apr_pool_t *p, const char *password);
+/** Does the password fit the PHC string? With hash NULL a verification of the
+ * same cost is done against a dummy, and the answer is no. */
+int wa_password_verify(const char *hash, const char *password);
+
+/** Read a secret file: trailing white space is cut.
+ * @param min refused when shorter (bytes)
+ * @return APR_SUCCESS, APR_ENOENT…, APR_EINVAL when too short */
+apr_status_t wa_secret_read(apr_pool_t *p, const char *path, apr_size_t min,
+                            const char **secret);
+
+/** CRC-32 (IEEE 802.3), for the checksum in API keys. */
+apr_uint32_t wa_crc32(const void *bytes, apr_size_t len);
+
+#endif

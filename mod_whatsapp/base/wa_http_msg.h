@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_http_msg.h
+ * @brief A request and its response, as every layer sees them: no httpd here.
+ */
+#ifndef WA_HTTP_MSG_H
+#define WA_HTTP_MSG_H
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+#include "wa_json.h"
+#include "wa_result.h"
+
+struct wa_principal;
+struct wa_route;
+struct wa_limit_state;
+
+#define WA_MAX_PATH_PARAMS 3
+
+/** Where a body comes from. */
+typedef struct wa_body {
+    /** Read up to *len bytes. @return APR_SUCCESS with *len > 0, APR_EOF at
+     * the end, APR_TIMEUP, APR_ENOSPC (over the server's own limit), else
+     * broken */
+    apr_status_t (*read)(void *baton, char *buf, apr_size_t *len);
+    void *baton;
+    apr_off_t declared; /* Content-Length, or -1 */
+} wa_body;
+
+typedef struct wa_req {
+    apr_pool_t *pool;
+    const char *method;     /* GET, …; HEAD comes as GET with head set */
+    int head;               /* no body in the answer */
+    const char *path;       /* below the mount, still percent-encoded */
+    const char *query;      /* without '?', or NULL */
+    const char *request_id; /* ours or the client's acceptable one */
+    const char *peer;       /* client's address, after mod_remoteip */
+    apr_time_t received;    /* when the request came in */
+    /** A request header, or NULL. */
+    const char *(*header)(const struct wa_req *req, const char *name);
+    void *baton; /* the adapter's */
+    wa_body body;
+
+    /* filled on the way through flow/ */
+    const struct wa_route *route;
+    const char *params[WA_MAX_PATH_PARAMS]; /* decoded, in path order */
+    struct wa_principal *principal;         /* NULL on public routes */
+    struct wa_limit_state *limits;          /* NULL on public routes */
+    json_t *json;                           /* the checked body, or NULL */
+} wa_req;
+
+typedef struct wa_resp {
+    int status;
+    apr_table_t *headers;     /* besides Content-Type and Content-Length */
+    const char *content_type; /* NULL: no body */
+    const char *body;
+    apr_size_t body_len;
+} wa_resp;
+
+/** An empty 200 answer in p. */
+wa_resp *wa_resp_make(apr_pool_t *p);
+
+/** Answer with JSON (application/json). Takes over the reference to j. */
+void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j);
+
+/** Answer with the problem in r (application/problem+json, RFC 9457), with
+ * Retry-After, Allow and WWW-Authenticate where they belong. */
+void wa_resp_problem(wa_resp *resp, const wa_req *req, const wa_result *r);
+
+/** A query parameter, percent-decoded, or NULL; the first one counts.
+ * @return WA_OK, or WA_E_BAD_PARAMETER for a broken encoding or NUL */
+wa_code wa_req_query(const wa_req *req, const char *name, const char **value,
+                     wa_result *r);
+
+/** Percent-decode (RFC 3986); refuses %00 and broken escapes.
+ * @param plus_is_space as in a query string
+ * @return NULL when refused */
+const char *wa_percent_decode(apr_pool_t *p, const char *s, apr_size_t len,
+                              int plus_is_space);
+
+#endif
