@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_bridge.h
+ * @brief The bridge's verbs (docs/bridge-api.md) as functions.
+ */
+#ifndef WA_BRIDGE_H
+#define WA_BRIDGE_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "../base/wa_json.h"
+#include "../base/wa_result.h"
+#include "wa_http.h"
+
+typedef struct wa_bridge {
+    wa_http *http;
+    const char *url;    /* without trailing slash */
+    const char *secret; /* bearer */
+} wa_bridge;
+
+/** What the bridge knows of a session. Absent values are NULL or 0. */
+typedef struct wa_bridge_state {
+    const char *status, *reason;
+    int restricted;
+    const char *phone_number, *push_name;
+    const char *qr_code;
+    apr_time_t qr_expires_at, connected_at, last_active_at;
+} wa_bridge_state;
+
+/** Read a state object (an answer's, or an event's data). */
+void wa_bridge_state_read(apr_pool_t *p, const json_t *j, wa_bridge_state *s);
+
+typedef struct wa_bridge_send {
+    const char *session;     /* UUID */
+    const char *whatsapp_id; /* minted by us, the same on every repeat */
+    const char *to;          /* WhatsApp id */
+    const char *text;
+    apr_interval_time_t wait; /* for WhatsApp's acknowledgement */
+} wa_bridge_send;
+
+/** How an attempt ended, for whoever decides about the next one. */
+typedef enum wa_send_outcome {
+    WA_SEND_SENT,      /* WhatsApp acknowledged it */
+    WA_SEND_PERMANENT, /* will never work; r has the code */
+    WA_SEND_TEMPORARY, /* certainly not sent now; r has the code */
+    WA_SEND_UNKNOWN    /* may have been sent; same id is safe to repeat */
+} wa_send_outcome;
+
+/** Start (or keep) a session. @param engine NULL for the bridge's default
+ * @return WA_OK, WA_E_BRIDGE_UNAVAILABLE, … as the bridge's problem says */
+wa_code wa_bridge_session_start(const wa_bridge *b, apr_pool_t *p,
+                                const char *request_id, const char *session,
+                                const char *engine, wa_bridge_state *state,
+                                wa_result *r);
+wa_code wa_bridge_session_get(const wa_bridge *b, apr_pool_t *p,
+                              const char *request_id, const char *session,
+                              wa_bridge_state *state, wa_result *r);
+wa_code wa_bridge_session_disconnect(const wa_bridge *b, apr_pool_t *p,
+                                     const char *request_id,
+                                     const char *session,
+                                     wa_bridge_state *state, wa_result *r);
+wa_code wa_bridge_session_logout(const wa_bridge *b, apr_pool_t *p,
+                                 const char *request_id, const char *session,
+                                 wa_bridge_state *state, wa_result *r);
+
+/** Send once. @param sent_at when WhatsApp acknowledged (WA_SEND_SENT)
+ * @param r code and detail of what is not WA_SEND_SENT; retry_after */
+wa_send_outcome wa_bridge_message_send(const wa_bridge *b, apr_pool_t *p,
+                                       const char *request_id,
+                                       const wa_bridge_send *send,
+                                       apr_time_t *sent_at, wa_result *r);
+
+/** Is it there? @param latency microseconds */
+wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,
+                         const char *request_id, apr_interval_time_t *latency,
+                         const char **mode, wa_result *r);
+
+#endif
