@@ -10,7 +10,20 @@
     X(ROLLBACK, "ROLLBACK")                                                   \
     /* 1 */                                                                   \
     X(PING, "SELECT 1")                                                       \
-    X(LISTEN_OUTBOX, "LISTEN wa_outbox")
+    X(LISTEN_OUTBOX, "LISTEN wa_outbox")                                      \
+    X(NOTIFY_OUTBOX, "SELECT pg_notify('wa_outbox', '')")                     \
+    /* $1 worker's id, $2 its name */                                         \
+    X(WORKER_SEEN,                                                            \
+      "INSERT INTO workers (id, name) VALUES ($1, $2)"                        \
+      " ON CONFLICT (id) DO UPDATE SET last_seen_at = now()")                 \
+    /* $1 worker's id */                                                      \
+    X(WORKER_GONE, "DELETE FROM workers WHERE id = $1")                       \
+    X(WORKERS_PURGE,                                                          \
+      "DELETE FROM workers WHERE last_seen_at < now() - interval '1 day'")    \
+    /* seconds since the newest report of any worker, NULL when none */       \
+    X(WORKERS_AGE,                                                            \
+      "SELECT extract(epoch FROM now() - max(last_seen_at))::bigint"          \
+      " FROM workers")
 // clang-format on
 
 #endif

@@ -1,10 +1,160 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file wa_sql_messages.h @brief Statements about messages. */
+/** @file wa_sql_messages.h @brief Statements about messages and the outbox. */
 #ifndef WA_SQL_MESSAGES_H
 #define WA_SQL_MESSAGES_H
 
+/* The columns of a wa_message. */
+#define WA_SQL_MESSAGE_COLUMNS                                                \
+    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"         \
+    " m.sender, m.chat, m.content, m.whatsapp_id, "                           \
+    WA_SQL_TIME("m.created_at") ", " WA_SQL_TIME("m.sent_at") ", "            \
+    WA_SQL_TIME("m.delivered_at") ", " WA_SQL_TIME("m.read_at") ","           \
+    " m.attempts, m.error_code, m.error_message"
+
 // clang-format off
-#define WA_SQL_MESSAGES(X)
+#define WA_SQL_MESSAGES(X)                                                    \
+    /* Accept a message: it and its outbox row in one transaction.            \
+     * $1 id, $2 user, $3 session's name, $4 type, $5 recipient, $6 chat,     \
+     * $7 content, $8 WhatsApp id, $9 request id, $10 lease owner or NULL     \
+     * (no inline attempt wanted), $11 seconds of the lease, $12 seconds to   \
+     * live. No row when no phone is linked. The lease is only given when     \
+     * nothing earlier to the same chat waits.                                \
+     * -> session id, lease given, created_at */                              \
+    X(MESSAGE_ACCEPT,                                                         \
+      "WITH s AS (SELECT id, user_id FROM sessions WHERE user_id = $2"        \
+      "  AND name = $3 AND linked AND wanted),"                               \
+      " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
+      "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
+      "  attempts)"                                                           \
+      "  SELECT $1, s.user_id, s.id, 'out', $4, 'pending', $5, $6, $7, $8,"   \
+      "  $9, 0 FROM s RETURNING id, session_id, created_at),"                 \
+      " o AS (INSERT INTO outbox (message_id, session_id, chat, lease_owner," \
+      "  lease_until, attempts, expires_at)"                                  \
+      "  SELECT m.id, m.session_id, $6, l.owner,"                             \
+      "  CASE WHEN l.owner IS NOT NULL"                                       \
+      "   THEN now() + $11::integer * interval '1 s' END,"                    \
+      "  CASE WHEN l.owner IS NOT NULL THEN 1 ELSE 0 END,"                    \
+      "  now() + $12::integer * interval '1 s'"                               \
+      "  FROM m, (SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM outbox e, s"     \
+      "   WHERE e.session_id = s.id AND e.chat = $6) THEN $10::text END"      \
+      "   AS owner) l"                                                        \
+      "  RETURNING lease_owner)"                                              \
+      " SELECT m.session_id, o.lease_owner IS NOT NULL, "                     \
+      WA_SQL_TIME("m.created_at") ","                                         \
+      " CASE WHEN o.lease_owner IS NULL"                                      \
+      "  THEN pg_notify('wa_outbox', '')::text END FROM m, o")                \
+    /* $1 user, $2 id */                                                      \
+    X(MESSAGE_BY_ID,                                                          \
+      "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
+      " WHERE m.user_id = $1 AND m.id = $2")                                  \
+    /* Messages of a user since UTC midnight, for the day's counter. $1 user */\
+    X(MESSAGES_TODAY,                                                         \
+      "SELECT count(*) FROM messages WHERE user_id = $1"                      \
+      " AND direction = 'out' AND created_at >="                              \
+      " date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'")      \
+    /* Take up to $2 due messages, the first of each chat only. $1 owner,     \
+     * $3 seconds of the lease                                                \
+     * -> message, session, WhatsApp id, chat, type, content, attempts,       \
+     * expired */                                                             \
+    X(OUTBOX_CLAIM,                                                           \
+      "WITH c AS (UPDATE outbox SET lease_owner = $1,"                        \
+      "  lease_until = now() + $3::integer * interval '1 s',"                 \
+      "  attempts = attempts + 1 WHERE id IN (SELECT o.id FROM outbox o"      \
+      "   WHERE o.next_attempt_at <= now()"                                   \
+      "   AND (o.lease_until IS NULL OR o.lease_until < now())"               \
+      "   AND NOT EXISTS (SELECT 1 FROM outbox e"                             \
+      "    WHERE e.session_id = o.session_id AND e.chat = o.chat"             \
+      "    AND e.id < o.id)"                                                  \
+      "   ORDER BY o.next_attempt_at, o.id LIMIT $2"                          \
+      "   FOR UPDATE SKIP LOCKED)"                                            \
+      "  RETURNING id, message_id, session_id, chat, attempts,"               \
+      "  expires_at < now() AS expired)"                                      \
+      " SELECT c.message_id, c.session_id, m.whatsapp_id, c.chat, m.type,"    \
+      " m.content, c.attempts, c.expired"                                     \
+      " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
+    /* The attempt ended well. $1 message, $2 sent at */                      \
+    X(OUTBOX_SENT,                                                            \
+      "WITH o AS (DELETE FROM outbox WHERE message_id = $1"                   \
+      "  RETURNING message_id, session_id, chat, attempts),"                  \
+      " m AS (UPDATE messages SET"                                            \
+      "  status = CASE WHEN message_rank(status) < message_rank('sent')"      \
+      "   THEN 'sent' ELSE status END,"                                       \
+      "  sent_at = coalesce(sent_at, $2::timestamptz),"                       \
+      "  attempts = greatest(attempts, coalesce("                             \
+      "   (SELECT o.attempts FROM o), attempts)),"                            \
+      "  error_code = NULL, error_message = NULL WHERE id = $1"               \
+      "  RETURNING session_id),"                                              \
+      " s AS (UPDATE sessions SET last_active_at ="                           \
+      "  greatest(last_active_at, $2::timestamptz)"                           \
+      "  WHERE id = (SELECT session_id FROM m))"                              \
+      " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
+      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
+      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
+    /* It will never work. $1 message, $2 owner, $3 attempts, $4 code,        \
+     * $5 text; nothing happens when the lease was lost */                    \
+    X(OUTBOX_FAILED,                                                          \
+      "WITH o AS (DELETE FROM outbox WHERE message_id = $1"                   \
+      "  AND lease_owner = $2 AND attempts = $3"                              \
+      "  RETURNING message_id, session_id, chat, attempts),"                  \
+      " m AS (UPDATE messages m SET status = 'failed', error_code = $4,"      \
+      "  error_message = $5, attempts = o.attempts FROM o"                    \
+      "  WHERE m.id = o.message_id"                                           \
+      "  AND message_rank(m.status) < message_rank('failed'))"                \
+      " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
+      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
+      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
+    /* Try again later. $1 message, $2 owner, $3 attempts, $4 milliseconds,   \
+     * $5 code, $6 text */                                                    \
+    X(OUTBOX_RETRY,                                                           \
+      "WITH o AS (UPDATE outbox SET lease_owner = NULL, lease_until = NULL,"  \
+      "  next_attempt_at = now() + $4::integer * interval '1 ms'"             \
+      "  WHERE message_id = $1 AND lease_owner = $2 AND attempts = $3"        \
+      "  RETURNING message_id, attempts)"                                     \
+      " UPDATE messages m SET attempts = o.attempts, error_code = $5,"        \
+      "  error_message = $6 FROM o WHERE m.id = o.message_id"                 \
+      "  AND m.status IN ('pending', 'unknown')")                             \
+    /* A session came back: its messages are due now. $1 session */           \
+    X(OUTBOX_DUE_NOW,                                                         \
+      "WITH o AS (UPDATE outbox SET next_attempt_at = now()"                  \
+      "  WHERE session_id = $1 AND next_attempt_at > now() RETURNING 1)"      \
+      " SELECT pg_notify('wa_outbox', '') FROM (SELECT 1 FROM o LIMIT 1) x")  \
+    /* Milliseconds until the next message is due, NULL when none waits */    \
+    X(OUTBOX_NEXT_DUE,                                                        \
+      "SELECT (extract(epoch FROM min(greatest(o.next_attempt_at,"            \
+      " coalesce(o.lease_until, o.next_attempt_at))) - now()) * 1000)::bigint"\
+      " FROM outbox o")                                                       \
+    /* A receipt. $1 session, $2 WhatsApp id, $3 status, $4 at, $5 error code \
+     * or NULL. Only ever forward; what a receipt proves was sent leaves the  \
+     * outbox. */                                                             \
+    X(MESSAGE_RECEIPT,                                                        \
+      "WITH m AS (UPDATE messages SET status = $3,"                           \
+      "  sent_at = CASE WHEN $3 = 'failed' THEN sent_at"                      \
+      "   ELSE coalesce(sent_at, $4::timestamptz) END,"                       \
+      "  delivered_at = CASE WHEN $3 IN ('delivered', 'read', 'played')"      \
+      "   THEN coalesce(delivered_at, $4::timestamptz)"                       \
+      "   ELSE delivered_at END,"                                             \
+      "  read_at = CASE WHEN $3 IN ('read', 'played')"                        \
+      "   THEN coalesce(read_at, $4::timestamptz) ELSE read_at END,"          \
+      "  error_code = CASE WHEN $3 = 'failed' THEN coalesce($5, 'rejected')"  \
+      "   END,"                                                               \
+      "  error_message = CASE WHEN $3 = 'failed'"                             \
+      "   THEN 'WhatsApp refused the message' END"                            \
+      "  WHERE session_id = $1 AND whatsapp_id = $2 AND direction = 'out'"    \
+      "  AND message_rank(status) < message_rank($3)"                         \
+      "  RETURNING id),"                                                      \
+      " o AS (DELETE FROM outbox WHERE message_id IN (SELECT id FROM m)"      \
+      "  RETURNING session_id, chat)"                                         \
+      " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
+      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
+      "   AND n.chat = o.chat)")                                              \
+    /* An inbound message. $1 id, $2 session, $3 type, $4 sender, $5 chat,    \
+     * $6 content, $7 WhatsApp id, $8 at; a repeat changes nothing */         \
+    X(MESSAGE_INBOUND,                                                        \
+      "INSERT INTO messages (id, user_id, session_id, direction, type,"       \
+      " status, sender, chat, content, whatsapp_id, created_at)"              \
+      " SELECT $1, s.user_id, s.id, 'in', $3, 'received', $4, $5, $6, $7,"    \
+      " $8::timestamptz FROM sessions s WHERE s.id = $2"                      \
+      " ON CONFLICT DO NOTHING")
 // clang-format on
 
 #endif

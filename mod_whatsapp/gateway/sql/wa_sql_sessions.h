@@ -1,10 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** @file wa_sql_sessions.h @brief Statements about sessions. */
+/** @file wa_sql_sessions.h @brief Statements about sessions and bridges. */
 #ifndef WA_SQL_SESSIONS_H
 #define WA_SQL_SESSIONS_H
 
+/* The columns of a wa_session. The last one: seconds since its bridge was
+ * heard of, NULL when it never was. */
+#define WA_SQL_SESSION_COLUMNS                                                \
+    "s.id, s.user_id, s.name, s.engine, s.status, s.reason, s.restricted,"    \
+    " s.linked, s.wanted, s.phone_number, s.push_name,"                       \
+    " CASE WHEN s.qr_expires_at > now() THEN s.qr_code END, "                 \
+    WA_SQL_TIME("s.qr_expires_at") ", "                                       \
+    WA_SQL_TIME("s.connected_at") ", "                                        \
+    WA_SQL_TIME("s.last_active_at") ", "                                      \
+    WA_SQL_TIME("s.updated_at") ","                                           \
+    " (SELECT extract(epoch FROM now() - b.last_seen_at)::bigint"             \
+    "  FROM bridges b WHERE b.id = s.bridge_id)"
+
 // clang-format off
-#define WA_SQL_SESSIONS(X)
+#define WA_SQL_SESSIONS(X)                                                    \
+    /* $1 user, $2 name */                                                    \
+    X(SESSION_BY_NAME,                                                        \
+      "SELECT " WA_SQL_SESSION_COLUMNS " FROM sessions s"                     \
+      " WHERE s.user_id = $1 AND s.name = $2")                                \
+    /* $1 id, $2 user, $3 name, $4 engine: makes it where there is none and   \
+     * room is left; an existing one is wanted again and keeps its engine     \
+     * while a phone is linked */                                             \
+    X(SESSION_WANT,                                                           \
+      "INSERT INTO sessions AS s (id, user_id, name, engine, wanted, status)" \
+      " SELECT $1, u.id, $3, $4, true, 'connecting' FROM users u"             \
+      " WHERE u.id = $2 AND (EXISTS (SELECT 1 FROM sessions x"                \
+      "   WHERE x.user_id = u.id AND x.name = $3)"                            \
+      "  OR (SELECT count(*) FROM sessions x WHERE x.user_id = u.id)"         \
+      "   < u.max_sessions)"                                                  \
+      " ON CONFLICT ON CONSTRAINT sessions_user_name_key DO UPDATE"           \
+      " SET wanted = true, updated_at = now(),"                               \
+      " engine = CASE WHEN s.linked THEN s.engine ELSE excluded.engine END"   \
+      " RETURNING " WA_SQL_SESSION_COLUMNS)                                   \
+    /* $1 id, $2 status, $3 reason, $4 restricted, $5 phone, $6 push name,    \
+     * $7 connected at, $8 last active at, $9 bridge or NULL: what the bridge \
+     * says of it. Leaving qr_pending forgets the code. */                    \
+    X(SESSION_STATE,                                                          \
+      "UPDATE sessions SET status = $2, reason = $3,"                         \
+      " restricted = $4::boolean,"                                            \
+      " linked = CASE WHEN $2 = 'connected' THEN true"                        \
+      "  WHEN $2 IN ('qr_pending', 'passkey_required')"                       \
+      "   OR $3 IN ('logged_out', 'never_linked', 'banned', 'qr_timeout')"    \
+      "  THEN false ELSE linked END,"                                         \
+      " phone_number = coalesce($5, phone_number),"                           \
+      " push_name = coalesce($6, push_name),"                                 \
+      " connected_at = CASE WHEN $2 = 'connected' THEN"                       \
+      "  coalesce($7::timestamptz, connected_at, now()) END,"                 \
+      " last_active_at = greatest(last_active_at, $8::timestamptz),"          \
+      " bridge_id = coalesce((SELECT id FROM bridges WHERE id = $9::uuid),"   \
+      "  bridge_id),"                                                         \
+      " qr_code = CASE WHEN $2 = 'qr_pending' THEN qr_code END,"              \
+      " qr_expires_at = CASE WHEN $2 = 'qr_pending' THEN qr_expires_at END,"  \
+      " updated_at = now() WHERE id = $1")                                    \
+    /* $1 id, $2 code, $3 expires at, $4 bridge or NULL */                    \
+    X(SESSION_QR,                                                             \
+      "UPDATE sessions SET status = 'qr_pending', reason = NULL,"             \
+      " linked = false, qr_code = $2, qr_expires_at = $3::timestamptz,"       \
+      " bridge_id = coalesce((SELECT id FROM bridges WHERE id = $4::uuid),"   \
+      "  bridge_id),"                                                         \
+      " updated_at = now() WHERE id = $1 AND wanted")                         \
+    /* $1 id: its user does not want it connected any more */                 \
+    X(SESSION_UNWANT,                                                         \
+      "UPDATE sessions SET wanted = false, updated_at = now()"                \
+      " WHERE id = $1")                                                       \
+    /* $1 id, $2 at */                                                        \
+    X(SESSION_ACTIVE,                                                         \
+      "UPDATE sessions SET last_active_at ="                                  \
+      " greatest(last_active_at, $2::timestamptz) WHERE id = $1")             \
+    /* $1 id, $2 mode -> last_seq; locks the row */                           \
+    X(BRIDGE_SEEN,                                                            \
+      "INSERT INTO bridges (id, mode) VALUES ($1, $2)"                        \
+      " ON CONFLICT (id) DO UPDATE SET last_seen_at = now(),"                 \
+      " mode = excluded.mode RETURNING last_seq")                             \
+    /* $1 id, $2 last_seq */                                                  \
+    X(BRIDGE_ACKED,                                                           \
+      "UPDATE bridges SET last_seq = $2 WHERE id = $1")
 // clang-format on
 
 #endif
