@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file wa_crypto.h
- * @brief Hashes, MACs, randomness, passwords: OpenSSL and libsodium.
+ * @brief Hashes, MACs, randomness, passwords: by libsodium.
  */
 #ifndef WA_CRYPTO_H
 #define WA_CRYPTO_H

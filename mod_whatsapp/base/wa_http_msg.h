@@ -74,7 +74,8 @@ void wa_resp_problem(wa_resp *resp, const wa_req *req, const wa_result *r);
 wa_code wa_req_query(const wa_req *req, const char *name, const char **value,
                      wa_result *r);
 
-/** Percent-decode (RFC 3986); refuses %00 and broken escapes.
+/** Percent-decode (RFC 3986); refuses NUL, broken escapes and
+ * what is not UTF-8 when decoded.
  * @param plus_is_space as in a query string
  * @return NULL when refused */
 const char *wa_percent_decode(apr_pool_t *p, const char *s, apr_size_t len,

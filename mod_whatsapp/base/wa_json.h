@@ -30,7 +30,8 @@ const char *wa_json_str(const json_t *obj, const char *name);
 /** Member's integer, or dflt. */
 apr_int64_t wa_json_int(const json_t *obj, const char *name, apr_int64_t dflt);
 
-/** Set a string member; NULL becomes JSON null. */
+/** Set a string member; NULL becomes JSON null, and what is not UTF-8 is
+ * replaced by U+FFFD. */
 void wa_json_set_str(json_t *obj, const char *name, const char *value);
 /** Set an integer member. */
 void wa_json_set_int(json_t *obj, const char *name, apr_int64_t value);
@@ -49,7 +50,8 @@ typedef enum wa_field_type {
     WA_F_ARRAY /* min/max: elements */
 } wa_field_type;
 
-/** What one member of a request body must be. A table ends with name NULL. */
+/** What one member of a request body must be. A table ends with name NULL.
+ * min and max both 0 mean no bounds. */
 typedef struct wa_field {
     const char *name;
     wa_field_type type;
@@ -62,6 +64,9 @@ typedef struct wa_field {
  * first. Unknown members are errors. null counts as absent.
  * @return WA_OK or WA_E_INVALID with r->errors */
 wa_code wa_json_check(const json_t *obj, const wa_field *fields, wa_result *r);
+
+/** Is it valid UTF-8 (no overlong form, no surrogate, no NUL byte)? */
+int wa_utf8_valid(const char *s, apr_size_t len);
 
 /** Count Unicode characters of valid UTF-8. */
 apr_size_t wa_utf8_length(const char *s);

@@ -17,8 +17,8 @@ typedef struct wa_jwt_claims {
     apr_time_t expires_at;
 } wa_jwt_claims;
 
-/** Sign claims (iss and aud "mod_whatsapp", typ "at+jwt", kid derived from
- * the key). @return the token in p, or NULL when memory is short */
+/** Sign claims (iss and aud "mod_whatsapp", typ "JWT", kid derived from the
+ * key). @return the token in p, or NULL when memory is short */
 const char *wa_jwt_sign(apr_pool_t *p, const wa_jwt_claims *claims,
                         const char *key);
 

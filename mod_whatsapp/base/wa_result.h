@@ -70,6 +70,10 @@ const char *wa_code_title(wa_code code);
 /** The code of that name, or WA_OK when there is none. */
 wa_code wa_code_by_name(const char *name);
 
+/** Most invalid fields told in one answer; the rest is dropped, so that a body
+ * full of faults doesn't grow into a larger answer. */
+#define WA_MAX_FIELD_ERRORS 32
+
 /** One invalid field of a request. */
 typedef struct wa_field_error {
     const char *pointer; /* JSON pointer (RFC 6901) or parameter name */
