@@ -23,8 +23,9 @@ const char *wa_jwt_sign(apr_pool_t *p, const wa_jwt_claims *claims,
                         const char *key);
 
 /** Verify a token: algorithm, kid, signature, typ, iss, aud, iat, exp (no
- * leeway). @return APR_SUCCESS, APR_EINVAL for anything wrong with it,
- * APR_TIMEUP when it is only expired */
+ * leeway), nbf; the header must be the one that wa_jwt_sign writes. Claims are
+ * empty unless all is well. @return APR_SUCCESS, APR_EINVAL for anything
+ * wrong with it, APR_TIMEUP when it is only expired */
 apr_status_t wa_jwt_verify(apr_pool_t *p, const char *token, const char *key,
                            apr_time_t now, wa_jwt_claims *claims);
 
