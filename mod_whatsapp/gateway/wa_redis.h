@@ -58,6 +58,7 @@ apr_status_t wa_redis_pipeline(wa_redis *redis, apr_pool_t *p,
 typedef struct wa_redis_script {
     const char *text;
     char sha[41];
+    apr_uint32_t state; /* whether sha is there */
 } wa_redis_script;
 
 /** Words of an EVALSHA for a script (keys first), in p. */
