@@ -1,0 +1,36 @@
+/** The shapes of requests. */
+
+const string = (maxLength, minLength = 1) => ({ type: 'string', minLength, maxLength });
+const body = (properties, required = Object.keys(properties)) => ({
+  type: 'object', additionalProperties: false, properties, required,
+});
+
+export const createPhone = { body: body({ number: string(32), name: string(100) }) };
+export const scan = { body: body({ qr: string(4096) }) };
+export const send = { body: body({ to: string(32), text: string(65536) }) };
+export const online = { body: body({ online: { type: 'boolean' } }) };
+export const unlink = { body: { anyOf: [{ type: 'null' }, body({ device_id: { type: 'integer', minimum: 1, maximum: 255 } }, [])] } };
+export const read = { body: { ...body({ message_id: string(200), chat: string(32) }, []), minProperties: 1, maxProperties: 1 } };
+export const messages = {
+  querystring: {
+    type: 'object', additionalProperties: false,
+    properties: { chat: string(32), limit: { type: 'integer', minimum: 1, maximum: 100000 } },
+  },
+};
+export const log = {
+  querystring: {
+    type: 'object', additionalProperties: false,
+    properties: { after: { type: 'integer', minimum: 0 }, limit: { type: 'integer', minimum: 1, maximum: 10000 } },
+  },
+};
+export const faults = {
+  body: {
+    ...body({
+      ack_delay_ms: { type: 'integer', minimum: 0, maximum: 600000 },
+      drop_acks: { type: 'integer', minimum: 0, maximum: 1000000 },
+      close_before_ack: { type: 'integer', minimum: 0, maximum: 1000000 },
+      reject: { anyOf: [{ type: 'null' }, body({ to: string(32), code: { type: 'integer', minimum: 400, maximum: 599 } })] },
+    }, []),
+    minProperties: 1,
+  },
+};
