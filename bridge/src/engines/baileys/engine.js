@@ -1,0 +1,148 @@
+/**
+ * The engine "baileys": WhatsApp without a browser. Many sessions in one process.
+ */
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { errorFields, maskText } from '../../log.js';
+import { DurableMap } from '../../storage/durable-map.js';
+import { hooks as allHooks } from './hooks.js';
+import { describeInbound, describePlaintext } from './inbound.js';
+import { loadBaileys } from './library.js';
+import { Link } from './link.js';
+import { SignalStore } from './store.js';
+
+const CAPABILITIES = ['qr', 'text', 'receipts', 'inbound', 'contact_check', 'message_id', 'groups'];
+
+/** A session's credentials, keys and inbox; see engines/index.js for what an account is. */
+export class BaileysAccount {
+  #baileys;
+  #hooks;
+  #options;
+  #onInbound = null;
+
+  constructor({ baileys, hooks, store, options }) {
+    this.#baileys = baileys;
+    this.#hooks = hooks;
+    this.#options = options;
+    this.store = store;
+    this.creds = store.readCreds();
+  }
+
+  get linked() {
+    return Boolean(this.creds.me?.id && this.creds.account);
+  }
+
+  identity() {
+    const { me } = this.creds;
+    const user = me?.id ? this.#baileys.jidDecode(me.id)?.user : null;
+    return { phone: user ? `+${user}` : null, pushName: me?.name && me.name !== '~' ? me.name : null };
+  }
+
+  /** Starts telling inbound messages, first those that a crash cut off before they were told. */
+  receive(onInbound) {
+    this.#onInbound = onInbound;
+    if (this.linked) {
+      for (const [id, entry] of this.store.unhandled()) {
+        if (!entry.silent) {
+          this.onPlaintext(id, entry);
+        }
+      }
+    }
+    this.store.prune();
+  }
+
+  /** A decrypted <enc>: its ratchet and content are on their way to the disk. */
+  onPlaintext(id, entry) {
+    let described = null;
+    try {
+      if (entry.attrs) {
+        const plain = Buffer.from(entry.plain, 'base64');
+        described = describePlaintext({ baileys: this.#baileys, store: this.store, creds: this.creds, attrs: entry.attrs, plain });
+      }
+    } catch (error) {
+      // Not to be read as a message; Baileys, which gets the same bytes, answers the sender.
+      this.#options.logger.warn({ err: errorFields(error) }, 'an inbound message could not be read');
+    }
+    if (!described) {
+      this.store.markSilent(id);
+      return;
+    }
+    const { key, data } = described;
+    const told = this.store.wasSeen(key) ? this.#options.eventsDurable() : this.#onInbound({ key, data });
+    this.store.see(key);
+    told.then(() => this.store.settle(id, key)).catch((error) => this.#options.logger.error({ err: error }, 'inbox'));
+  }
+
+  /** Messages that came without Signal encryption or by way of the own phone; the others were told already. */
+  onUpsert(messages) {
+    for (const { key, message, messageStubType, pushName, messageTimestamp } of messages) {
+      if (!message || messageStubType || !key?.remoteJid) {
+        continue;
+      }
+      const timestamp = this.#baileys.toNumber(messageTimestamp);
+      const described = describeInbound({ baileys: this.#baileys, store: this.store, key, message, pushName, timestamp });
+      if (described && !this.store.wasSeen(described.key)) {
+        this.store.see(described.key);
+        this.#onInbound(described).catch((error) => this.#options.logger.error({ err: error }, 'inbox'));
+      }
+    }
+  }
+
+  /** The content of a text message, as it is kept for repeats and retries. */
+  encodeText(text) {
+    const { Message } = this.#baileys.proto;
+    const content = { extendedTextMessage: { text }, messageContextInfo: { messageSecret: randomBytes(32) } };
+    return Buffer.from(Message.encode(Message.fromObject(content)).finish());
+  }
+
+  /** @returns {Link} */
+  connect(handlers) {
+    if (!this.linked && this.creds.me) {
+      // An unfinished pairing by code leaves an id that no server knows.
+      this.creds = this.#baileys.initAuthCreds();
+      this.store.writeCreds(this.creds);
+    }
+    const { waUrl, logger } = this.#options;
+    return new Link({ baileys: this.#baileys, hooks: this.#hooks, account: this, handlers, waUrl, logger, mask: maskText });
+  }
+
+  get settled() {
+    return this.store.settled;
+  }
+
+  flush() {
+    return this.store.flush();
+  }
+
+  async erase() {
+    await this.store.erase();
+    this.creds = this.store.readCreds();
+  }
+
+  close() {
+    return this.store.close();
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {string|null} options.waUrl the sandbox's socket; null for WhatsApp's own
+ * @param {import('pino').Logger} options.logger
+ * @param {typeof allHooks} [options.hooks]
+ * @param {(path: string, options: object) => Promise<DurableMap>} [options.openStore]
+ * @returns {Promise<import('../index.js').Engine>}
+ */
+export async function createBaileysEngine({ waUrl, logger, hooks = allHooks, openStore = DurableMap.open }) {
+  const baileys = await loadBaileys(hooks, logger);
+  return {
+    name: 'baileys',
+    version: baileys.packageVersion,
+    capabilities: CAPABILITIES,
+    async openAccount({ id, dir, master, eventsDurable, logger: sessionLogger }) {
+      const onError = (error) => sessionLogger.error({ err: error }, 'keys could not be written, will be repeated');
+      const map = await openStore(join(dir, 'keys.log'), { master, name: `session ${id} keys`, onError });
+      const store = new SignalStore(map, baileys);
+      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, logger: sessionLogger } });
+    },
+  };
+}

@@ -1,0 +1,256 @@
+/**
+ * One socket of one session, from connecting to its end. A link is never reused.
+ *
+ * Receipts, acknowledgements and messages are taken from the stanzas, not from Baileys' events: those are
+ * buffered for up to 30 s, merged with each other, and come after the stanza was acknowledged.
+ */
+import { quietLogger } from './library.js';
+
+const FIRST_QR_MS = 60000;
+const NEXT_QR_MS = 20000;
+const CONNECT_MS = 60000;
+const QUERY_MS = 15000;
+const KEEP_ALIVE_MS = 20000;
+const TERMINATE_MS = 1000;
+
+const RECEIPTS = new Map([
+  [undefined, 'delivered'],
+  ['inactive', 'delivered'],
+  ['read', 'read'],
+  ['played', 'played'],
+]);
+
+/** Why a socket ended, in the bridge's words. */
+export function closeKind(error) {
+  const code = error?.output?.statusCode;
+  switch (code) {
+    case 515:
+      return { kind: 'restart', code };
+    case 401:
+    case 406:
+      return { kind: 'logged_out', code };
+    case 402:
+    case 403:
+      return { kind: 'banned', code };
+    case 405:
+    case 409:
+    case 411:
+      return { kind: 'incompatible', code };
+    case 440:
+      return { kind: 'replaced', code };
+    default:
+      return { kind: /^QR refs attempts ended/.test(error?.message) ? 'qr_timeout' : 'network', code };
+  }
+}
+
+export class Link {
+  #baileys;
+  #account;
+  #handlers;
+  #logger;
+  #sock = null;
+  #view;
+  #ended = false;
+  #qrShown = 0;
+  #watchdog;
+  #stanzas = new WeakMap();
+
+  /**
+   * @param {object} options
+   * @param {object} options.baileys
+   * @param {typeof import('./hooks.js').hooks} options.hooks
+   * @param {import('./engine.js').BaileysAccount} options.account
+   * @param {import('../index.js').LinkHandlers} options.handlers
+   * @param {string|null} options.waUrl null: WhatsApp's own
+   * @param {import('pino').Logger} options.logger
+   * @param {(text: unknown) => string} options.mask
+   */
+  constructor({ baileys, hooks, account, handlers, waUrl, logger, mask }) {
+    this.#baileys = baileys;
+    this.#account = account;
+    this.#handlers = handlers;
+    this.#logger = logger;
+    this.#view = account.store.attach();
+    this.#watchdog = setTimeout(() => this.#finish({ kind: 'network', code: 'connect_timeout' }), CONNECT_MS);
+    const config = {
+      auth: { creds: account.creds, keys: this.#view },
+      logger: quietLogger(logger, mask),
+      browser: ['mod_whatsapp', 'Chrome', '1.0'],
+      // The phone goes on ringing for messages that the bridge receives.
+      markOnlineOnConnect: false,
+      syncFullHistory: false,
+      // What carries LID mappings and the push name is processed; past conversations are not. Saying no to
+      // RECENT also spares the first connection a buffering pause of 20 s.
+      shouldSyncHistoryMessage: ({ syncType }) => this.#wantsHistory(syncType),
+      emitOwnEvents: false,
+      generateHighQualityLinkPreview: false,
+      defaultQueryTimeoutMs: QUERY_MS,
+      keepAliveIntervalMs: KEEP_ALIVE_MS,
+      transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
+      getMessage: async (key) => {
+        const bytes = await handlers.loadMessage(key.id);
+        return bytes ? baileys.proto.Message.decode(bytes) : undefined;
+      },
+      makeSignalRepository: hooks.repositoryFactory({
+        makeRepository: baileys.DEFAULT_CONNECTION_CONFIG.makeSignalRepository,
+        lockName: hooks.lockName,
+        store: this.#view,
+        stanzaOf: (ciphertext) => this.#stanzas.get(ciphertext),
+        onPlaintext: (id, entry) => account.onPlaintext(id, entry),
+      }),
+      durable: () => handlers.durable(),
+    };
+    if (waUrl) {
+      config.waWebSocketUrl = waUrl;
+    }
+    this.#sock = hooks.containRejections(() => baileys.makeWASocket(config));
+    this.#listen();
+  }
+
+  #wantsHistory(syncType) {
+    const { INITIAL_BOOTSTRAP, PUSH_NAME, NON_BLOCKING_DATA } = this.#baileys.proto.HistorySync.HistorySyncType;
+    return [INITIAL_BOOTSTRAP, PUSH_NAME, NON_BLOCKING_DATA].includes(syncType);
+  }
+
+  #listen() {
+    const { ev, ws } = this.#sock;
+    ev.on('error', (error) => this.#finish({ kind: 'network', code: error?.code }));
+    ev.on('creds.update', (update) => this.#onCreds(update));
+    ev.on('connection.update', (update) => this.#onConnection(update));
+    ev.on('messages.upsert', ({ messages }) => this.#account.onUpsert(messages));
+    // Before Baileys' own listeners, so that what a stanza says is written before it is acknowledged.
+    ws.prependListener('CB:message', (node) => this.#onMessage(node));
+    ws.prependListener('CB:receipt', (node) => this.#onReceipt(node));
+    ws.prependListener('CB:ack,class:message', (node) => this.#onAck(node));
+  }
+
+  #onCreds(update) {
+    this.#view.writeCreds(this.#account.creds);
+    if (update.me?.name && !this.#ended) {
+      this.#handlers.onProfile(this.#account.identity());
+    }
+  }
+
+  #onConnection({ qr, isNewLogin, connection, lastDisconnect }) {
+    if (this.#ended) {
+      return;
+    }
+    if (qr) {
+      clearTimeout(this.#watchdog);
+      const life = this.#qrShown === 0 ? FIRST_QR_MS : NEXT_QR_MS;
+      this.#qrShown += 1;
+      this.#handlers.onQr({ code: qr, expiresAt: new Date(Date.now() + life).toISOString() });
+    }
+    if (isNewLogin) {
+      this.#handlers.onPaired(this.#account.identity());
+    }
+    if (connection === 'open') {
+      clearTimeout(this.#watchdog);
+      this.#handlers.onOpen(this.#account.identity());
+    }
+    if (connection === 'close') {
+      this.#finish(closeKind(lastDisconnect?.error));
+    }
+  }
+
+  #onMessage(node) {
+    this.#handlers.onActivity();
+    for (const child of Array.isArray(node.content) ? node.content : []) {
+      if (child.tag === 'enc' && child.content instanceof Uint8Array) {
+        this.#stanzas.set(child.content, node);
+      }
+    }
+  }
+
+  #onReceipt({ attrs, content }) {
+    this.#handlers.onActivity();
+    const status = RECEIPTS.get(attrs.type);
+    const sender = attrs.participant ?? attrs.from;
+    if (!status || attrs.recipient || this.#isOwn(sender)) {
+      return;
+    }
+    const items = Array.isArray(content) ? (content.find((child) => child.tag === 'list')?.content ?? []) : [];
+    const ids = [attrs.id, ...(Array.isArray(items) ? items : []).map((item) => item.attrs?.id)].filter(Boolean);
+    const at = new Date((Number(attrs.t) || Math.floor(Date.now() / 1000)) * 1000).toISOString();
+    for (const id of ids) {
+      this.#handlers.onReceipt({ id, chat: this.#baileys.jidNormalizedUser(attrs.from), status, at });
+    }
+  }
+
+  #isOwn(jid) {
+    const { me } = this.#account.creds;
+    return this.#baileys.areJidsSameUser(jid, me?.id) || Boolean(me?.lid && this.#baileys.areJidsSameUser(jid, me.lid));
+  }
+
+  #onAck({ attrs }) {
+    this.#handlers.onActivity();
+    const seconds = Number(attrs.t);
+    this.#handlers.onAck({
+      id: attrs.id,
+      error: attrs.error,
+      at: seconds ? new Date(seconds * 1000).toISOString() : new Date().toISOString(),
+    });
+  }
+
+  /** Hands a message to the socket; resolves when its stanza has left. */
+  async send({ id, to, message }) {
+    await this.#sock.relayMessage(to, this.#baileys.proto.Message.decode(message), { messageId: id });
+  }
+
+  /**
+   * Asks WhatsApp about a number.
+   * @param {string} phone digits
+   * @returns {Promise<string|null>} its id, null if it is not on WhatsApp
+   */
+  async lookup(phone) {
+    const found = await this.#sock.onWhatsApp(phone);
+    if (!found) {
+      throw new Error('no answer to the number check');
+    }
+    return found.find(({ exists }) => exists)?.jid ?? null;
+  }
+
+  /** Tells WhatsApp that this device goes, and waits for its answer, but not for long. */
+  async unlink(timeoutMs) {
+    const jid = this.#account.creds.me?.id;
+    if (!jid) {
+      return;
+    }
+    const node = {
+      tag: 'iq',
+      attrs: { to: this.#baileys.S_WHATSAPP_NET, type: 'set', xmlns: 'md' },
+      content: [{ tag: 'remove-companion-device', attrs: { jid, reason: 'user_initiated' } }],
+    };
+    await this.#sock.query(node, timeoutMs).catch((error) => {
+      this.#logger.debug({ err: error }, 'unlinking was not confirmed');
+    });
+  }
+
+  /** Closes the socket without telling anybody. */
+  end() {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    this.#stop();
+  }
+
+  #finish(reason) {
+    if (this.#ended) {
+      return;
+    }
+    this.#ended = true;
+    this.#stop();
+    this.#handlers.onClose(reason);
+  }
+
+  #stop() {
+    clearTimeout(this.#watchdog);
+    // A socket that is dead to us must not write keys over those of the next one.
+    this.#view.detached = true;
+    const socket = this.#sock?.ws?.socket;
+    Promise.resolve(this.#sock?.end?.(undefined)).catch(() => {});
+    const timer = setTimeout(() => socket?.terminate?.(), TERMINATE_MS);
+    timer.unref();
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The engines, and the small interface between them and the rest of the bridge.
+ *
+ * An engine opens accounts; an account is what a session keeps (credentials, keys); a link is one connection
+ * of an account. Sessions own the life: when to connect, to wait, to give up. Engines never reconnect.
+ *
+ * @typedef {object} Engine
+ * @property {string} name
+ * @property {string} version
+ * @property {string[]} capabilities what it can do; the API answers 501 for the rest
+ * @property {(options: AccountOptions) => Promise<Account>} openAccount
+ *
+ * @typedef {object} AccountOptions
+ * @property {string} id of the session
+ * @property {string} dir of the session
+ * @property {Buffer} master master key
+ * @property {() => Promise<void>} eventsDurable resolves when all events so far are on disk
+ * @property {import('pino').Logger} logger
+ *
+ * @typedef {object} Account
+ * @property {boolean} linked there are credentials of a phone
+ * @property {() => {phone: string|null, pushName: string|null}} identity
+ * @property {(onInbound: (message: {key: string, data: object}) => Promise<void>) => void} receive
+ *           the promise resolves when the event is durable; called at once for what a crash cut off
+ * @property {(text: string) => Buffer} encodeText
+ * @property {(handlers: LinkHandlers) => Link} connect
+ * @property {boolean} settled nothing is on its way to the disk
+ * @property {() => Promise<void>} flush
+ * @property {() => Promise<void>} erase forgets the credentials
+ * @property {() => Promise<void>} close
+ *
+ * @typedef {object} Link
+ * @property {(message: {id: string, to: string, message: Buffer}) => Promise<void>} send resolves when it has left
+ * @property {(phone: string) => Promise<string|null>} lookup
+ * @property {(timeoutMs: number) => Promise<void>} unlink
+ * @property {() => void} end closes it; no handler is called any more
+ *
+ * @typedef {object} LinkHandlers
+ * @property {(qr: {code: string, expiresAt: string}) => void} onQr
+ * @property {(identity: object) => void} onPaired the phone has scanned; the connection will be restarted
+ * @property {(identity: object) => void} onOpen
+ * @property {(identity: object) => void} onProfile
+ * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout', code?: any}) => void} onClose
+ * @property {(ack: {id: string, error?: string, at: string}) => void} onAck
+ * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt
+ * @property {() => void} onActivity
+ * @property {(id: string) => Promise<Buffer|null>} loadMessage content of a message sent earlier
+ * @property {() => Promise<void>|null} durable what must be on disk before anything is said to WhatsApp;
+ *           null when it is
+ */
+import { Problem } from '../problems.js';
+import { createBaileysEngine } from './baileys/engine.js';
+
+/** The engines there are, by name. */
+export class Engines {
+  #engines;
+
+  /** @param {Engine[]} engines @param {string} defaultName */
+  constructor(engines, defaultName) {
+    this.#engines = new Map(engines.map((engine) => [engine.name, engine]));
+    if (!this.#engines.has(defaultName)) {
+      throw new Error(`BRIDGE_DEFAULT_ENGINE: there is no engine ${defaultName}`);
+    }
+    this.defaultName = defaultName;
+  }
+
+  /** @returns {Engine} */
+  get(name = this.defaultName) {
+    const engine = this.#engines.get(name);
+    if (!engine) {
+      throw new Problem('unknown_engine', `There is no engine "${name}"`);
+    }
+    return engine;
+  }
+
+  list() {
+    return [...this.#engines.values()].map(({ name, version, capabilities }) => ({ name, version, capabilities }));
+  }
+}
+
+/** Loads every engine that is installed. */
+export async function loadEngines({ waUrl, defaultEngine, logger }) {
+  return new Engines([await createBaileysEngine({ waUrl, logger })], defaultEngine);
+}

@@ -1,0 +1,139 @@
+/**
+ * Posts the journal to the module: in order, one batch in flight, until each is acknowledged.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+
+const MAX_EVENTS = 256;
+const MAX_BYTES = 512 * 1024;
+const HEARTBEAT_MS = 5000;
+const BACKOFF_FIRST_MS = 50;
+const BACKOFF_MAX_MS = 2000;
+const POST_TIMEOUT_MS = 10000;
+
+export class Publisher {
+  #journal;
+  #options;
+  #stopping = null;
+  #running = null;
+  #wake = null;
+  #more = false;
+  #abort = new AbortController();
+  #failures = 0;
+
+  /**
+   * @param {import('./journal.js').EventJournal} journal
+   * @param {object} options
+   * @param {string} options.url
+   * @param {string} options.secret
+   * @param {string} options.bridgeId
+   * @param {string} options.mode
+   * @param {() => number} options.sessions how many sessions there are, for the heartbeat
+   * @param {() => Promise<void>} options.beforeForget awaited before an acknowledged event leaves the journal
+   * @param {import('pino').Logger} options.logger
+   * @param {number} [options.heartbeatMs]
+   */
+  constructor(journal, options) {
+    this.#journal = journal;
+    this.#options = { heartbeatMs: HEARTBEAT_MS, beforeForget: async () => {}, ...options };
+    journal.on('durable', () => {
+      this.#more = true;
+      this.#wake?.();
+    });
+  }
+
+  start() {
+    this.#running = this.#run();
+  }
+
+  /** Publishes what is left for at most this long, then stops. */
+  async stop(graceMs) {
+    if (!this.#running) {
+      return;
+    }
+    this.#stopping = Date.now() + graceMs;
+    this.#wake?.();
+    const timer = setTimeout(() => this.#abort.abort(), graceMs);
+    await this.#running;
+    clearTimeout(timer);
+  }
+
+  async #run() {
+    let lastPost = 0;
+    while (!this.#abort.signal.aborted) {
+      try {
+        this.#more = false;
+        const events = await this.#journal.read(MAX_EVENTS, MAX_BYTES);
+        const idle = lastPost + this.#options.heartbeatMs - Date.now();
+        if (!events.length && (this.#stopping || idle > 0)) {
+          if (this.#stopping) {
+            return;
+          }
+          await this.#idle(idle);
+          continue;
+        }
+        await this.#post(events);
+        lastPost = Date.now();
+        this.#recovered();
+      } catch (error) {
+        lastPost = Date.now();
+        if (this.#stopping && Date.now() > this.#stopping) {
+          return;
+        }
+        await this.#failed(error);
+      }
+    }
+  }
+
+  async #idle(ms) {
+    // What was acknowledged leaves the disk when it is quiet, not at each batch.
+    await this.#journal.tidy();
+    if (this.#more || this.#stopping) {
+      return;
+    }
+    const waiting = new AbortController();
+    this.#wake = () => waiting.abort();
+    await delay(ms, undefined, { signal: waiting.signal }).catch(() => {});
+    this.#wake = null;
+  }
+
+  async #post(events) {
+    const { url, secret, bridgeId, mode, sessions, beforeForget } = this.#options;
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ bridge_id: bridgeId, mode, sessions: sessions(), events }),
+      signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(POST_TIMEOUT_MS)]),
+    });
+    const text = await response.text();
+    if (response.status !== 200) {
+      throw new Error(`the module answered ${response.status}`);
+    }
+    if (!events.length) {
+      return;
+    }
+    const { acked } = JSON.parse(text);
+    if (!Number.isSafeInteger(acked) || acked < events[0].seq) {
+      throw new Error('the module acknowledged nothing');
+    }
+    await beforeForget();
+    await this.#journal.ack(Math.min(acked, events.at(-1).seq));
+  }
+
+  #recovered() {
+    if (this.#failures) {
+      this.#options.logger.info({ failures: this.#failures }, 'events: the module takes them again');
+    }
+    this.#failures = 0;
+  }
+
+  async #failed(error) {
+    this.#failures += 1;
+    const fields = { reason: error.cause?.code ?? error.message, pending: this.#journal.pending };
+    // The first failure and then one line in a while, not two a second for hours.
+    const level = this.#failures === 1 || this.#failures % 100 === 0 ? 'warn' : 'debug';
+    this.#options.logger[level](fields, 'events: not delivered, will be repeated');
+    const bound = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    await delay(bound / 2 + Math.random() * (bound / 2), undefined, { signal: this.#abort.signal }).catch(() => {});
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The table of errors, and how one becomes application/problem+json.
+ */
+
+const TABLE = {
+  invalid_request: [400, 'The request is not valid'],
+  unauthorized: [401, 'The bearer secret is missing or wrong'],
+  not_found: [404, 'There is nothing here'],
+  session_not_found: [404, 'There is no such session'],
+  session_not_linked: [409, 'No phone is linked to the session'],
+  body_too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body must be JSON'],
+  unknown_engine: [422, 'There is no such engine'],
+  invalid_recipient: [422, 'The recipient is not a WhatsApp id'],
+  not_on_whatsapp: [422, 'The recipient is not on WhatsApp'],
+  rejected: [422, 'WhatsApp refused the message'],
+  internal: [500, 'The bridge failed'],
+  not_supported: [501, 'The engine of the session cannot do this'],
+  session_unavailable: [503, 'The session is not connected at the moment'],
+  ack_timeout: [504, 'WhatsApp has not acknowledged the message yet'],
+};
+
+/** An error that is told to the caller. */
+export class Problem extends Error {
+  /**
+   * @param {keyof typeof TABLE} code
+   * @param {string} [detail]
+   * @param {{retryAfter?: number}} [options] seconds
+   */
+  constructor(code, detail, { retryAfter } = {}) {
+    super(detail ?? TABLE[code][1]);
+    this.name = 'Problem';
+    this.code = code;
+    this.status = TABLE[code][0];
+    this.title = TABLE[code][1];
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The body of a problem. */
+export function problemBody(problem, requestId) {
+  return {
+    type: `urn:mod_whatsapp:bridge:${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    request_id: requestId,
+  };
+}
+
+/** Whatever was thrown, as a problem; what is not ours to tell becomes `internal`. */
+export function toProblem(error) {
+  if (error instanceof Problem) {
+    return error;
+  }
+  if (error.validation) {
+    return new Problem('invalid_request', error.message);
+  }
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('body_too_large');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem('unsupported_media_type');
+    default:
+  }
+  if (error.statusCode >= 400 && error.statusCode < 500) {
+    return new Problem('invalid_request', 'The request could not be read');
+  }
+  return new Problem('internal');
+}

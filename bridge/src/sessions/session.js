@@ -1,0 +1,451 @@
+/**
+ * One session: what state it is in, when it connects, what it tells. Engines only carry it out.
+ */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorFields } from '../log.js';
+import { Problem } from '../problems.js';
+import { makePrivateDirectory, readSealed, writeSealed } from '../storage/files.js';
+import { Backoff } from './backoff.js';
+import { Outbox } from './outbox.js';
+import { SentLog } from './sent-log.js';
+
+const UNLINK_MS = 3000;
+const RETRY_AFTER_S = 2;
+
+/** What is told in a session.status event; a change of one of these is an event. */
+const TOLD = ['status', 'reason', 'restricted', 'phone_number', 'push_name', 'connected_at'];
+const KEPT = ['status', 'reason', 'restricted', 'phone_number', 'push_name', 'connected_at', 'last_active_at'];
+
+const EMPTY = {
+  status: 'disconnected',
+  reason: 'never_linked',
+  restricted: false,
+  phone_number: null,
+  push_name: null,
+  qr_code: null,
+  qr_expires_at: null,
+  connected_at: null,
+  last_active_at: null,
+};
+
+/** How a socket's end changes the state: null means connect again. */
+const ENDS = {
+  logged_out: { status: 'disconnected', reason: 'logged_out', erase: true },
+  banned: { status: 'failed', reason: 'banned' },
+  replaced: { status: 'disconnected', reason: 'replaced' },
+  incompatible: { status: 'failed', reason: 'incompatible' },
+  qr_timeout: { status: 'disconnected', reason: 'qr_timeout' },
+  network: null,
+  restart: null,
+};
+
+export class Session {
+  #context;
+  #dir;
+  #engine;
+  #account;
+  #sent;
+  #outbox;
+  #state = { ...EMPTY };
+  #desired = 'stopped';
+  #link = null;
+  #leaveGate = null;
+  #timer = null;
+  #backoff = new Backoff();
+  #operations = Promise.resolve();
+  #saving = null;
+  #saveAgain = false;
+  #paused = false;
+  #closed = false;
+
+  /**
+   * @param {string} id
+   * @param {object} context of the registry: dir, master, engines, journal, gate, logger
+   */
+  constructor(id, context) {
+    this.id = id;
+    this.#context = context;
+    this.#dir = join(context.dir, id);
+    this.logger = context.logger.child({ session: id });
+  }
+
+  /** Makes or loads a session; it does nothing until start() or resume(). */
+  static async open(id, context, engineName) {
+    const session = new Session(id, context);
+    await session.#load(engineName);
+    return session;
+  }
+
+  async #load(engineName) {
+    const { master, engines, journal } = this.#context;
+    await makePrivateDirectory(this.#dir);
+    const kept = await readSealed(join(this.#dir, 'state'), master, `session ${this.id} state`);
+    this.#engine = engines.get(engineName ?? kept?.engine);
+    this.#desired = kept?.desired ?? 'stopped';
+    Object.assign(this.#state, kept?.state);
+    this.#account = await this.#engine.openAccount({
+      id: this.id,
+      dir: this.#dir,
+      master,
+      eventsDurable: () => journal.flush(),
+      logger: this.logger,
+    });
+    this.#sent = await SentLog.open(join(this.#dir, 'sent'), {
+      master,
+      name: `session ${this.id} sent`,
+      onError: (error) => this.logger.error({ err: error }, 'the sent log could not be written, will be repeated'),
+    });
+    this.#outbox = new Outbox({
+      sent: this.#sent,
+      encodeText: (text) => this.#account.encodeText(text),
+      link: () => this.#openLink(),
+      tell: (data) => journal.append({ session: this.id, type: 'message.status', data }),
+    });
+    this.#account.receive((message) => this.#tellInbound(message));
+  }
+
+  async #tellInbound({ key, data }) {
+    const { journal } = this.#context;
+    const name = `${this.id}|${key}`;
+    if (!journal.has(name)) {
+      journal.append({ session: this.id, type: 'message.inbound', data, key: name });
+    }
+    await journal.flush();
+  }
+
+  /** The public state. */
+  state() {
+    return { id: this.id, engine: this.#engine.name, ...this.#state };
+  }
+
+  get status() {
+    return this.#state.status;
+  }
+
+  /** Changes the state; what is worth telling becomes an event, all of it is kept. */
+  #change(change) {
+    const told = TOLD.some((name) => name in change && change[name] !== this.#state[name]);
+    Object.assign(this.#state, change);
+    if (told) {
+      this.#tellState();
+    }
+    this.#save();
+  }
+
+  #tellState() {
+    const data = this.state();
+    delete data.qr_code;
+    delete data.qr_expires_at;
+    this.#context.journal.append({ session: this.id, type: 'session.status', data });
+    this.logger.info({ status: data.status, reason: data.reason }, 'session');
+  }
+
+  #save() {
+    if (this.#saving) {
+      this.#saveAgain = true;
+      return;
+    }
+    this.#saving = this.#write()
+      .catch((error) => this.logger.error({ err: error }, 'the state could not be written'))
+      .finally(() => {
+        this.#saving = null;
+        if (this.#saveAgain && !this.#closed) {
+          this.#saveAgain = false;
+          this.#save();
+        }
+      });
+  }
+
+  #write() {
+    const state = Object.fromEntries(KEPT.map((name) => [name, this.#state[name]]));
+    const value = { engine: this.#engine.name, desired: this.#desired, state };
+    return writeSealed(join(this.#dir, 'state'), this.#context.master, `session ${this.id} state`, value);
+  }
+
+  async #saved() {
+    while (this.#saving) {
+      await this.#saving;
+    }
+  }
+
+  /** Runs start, disconnect, logout and remove one after the other. */
+  #exclusive(operation) {
+    const result = this.#operations.then(operation);
+    this.#operations = result.catch(() => {});
+    return result;
+  }
+
+  /** Was started and not stopped: goes on after a restart of the bridge. */
+  get resumable() {
+    return this.#desired === 'running';
+  }
+
+  /** Connects again after a restart of the bridge. */
+  resume() {
+    this.#change({ status: 'connecting', reason: 'restart', qr_code: null, qr_expires_at: null });
+    this.#connect();
+  }
+
+  /** Starts the session, or keeps it running. */
+  start() {
+    return this.#exclusive(async () => {
+      if (this.#desired === 'running' && (this.#link || this.#timer || this.#paused)) {
+        return this.state();
+      }
+      this.#desired = 'running';
+      this.#backoff.reset();
+      this.#change({ status: 'connecting', reason: null });
+      this.#connect();
+      await this.#saved();
+      return this.state();
+    });
+  }
+
+  /** Closes the socket and stays away until start(). */
+  disconnect() {
+    return this.#exclusive(async () => {
+      this.#stop();
+      const { status, reason } = this.#state;
+      this.#change({
+        status: 'disconnected',
+        reason: status === 'disconnected' ? reason : 'user',
+        qr_code: null,
+        qr_expires_at: null,
+        connected_at: null,
+      });
+      await this.#saved();
+      return this.state();
+    });
+  }
+
+  /** Unlinks at WhatsApp, as far as that can be done now, and erases the credentials. */
+  logout() {
+    return this.#exclusive(async () => {
+      const linked = this.#account.linked;
+      if (linked && this.#state.status === 'connected') {
+        await this.#link.unlink(UNLINK_MS);
+      }
+      this.#stop();
+      await this.#account.erase();
+      this.#change({
+        ...EMPTY,
+        reason: linked ? 'user' : 'never_linked',
+        last_active_at: this.#state.last_active_at,
+      });
+      await this.#saved();
+      return this.state();
+    });
+  }
+
+  /** logout(), and nothing of the session stays on disk. */
+  async remove() {
+    await this.logout();
+    await this.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
+  /** Holds the socket closed while events can't be taken; the session stays started. */
+  pause() {
+    if (this.#desired === 'running' && !this.#paused) {
+      this.#paused = true;
+      this.#drop();
+      this.#change({ status: 'connecting', reason: 'network', qr_code: null, qr_expires_at: null, connected_at: null });
+    }
+  }
+
+  unpause() {
+    if (this.#paused) {
+      this.#paused = false;
+      this.#reconnect();
+    }
+  }
+
+  #stop() {
+    this.#desired = 'stopped';
+    this.#paused = false;
+    this.#drop();
+  }
+
+  /** Ends the socket and what waits for one. */
+  #drop() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    const link = this.#link;
+    this.#link = null;
+    link?.end();
+    this.#leaveGate?.();
+    this.#outbox.onLinkClosed();
+  }
+
+  #reconnect() {
+    if (this.#desired !== 'running' || this.#paused || this.#closed) {
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#connect(), this.#backoff.next());
+  }
+
+  /** Opens a socket, when it is this session's turn. */
+  async #connect() {
+    const turn = Symbol('turn');
+    this.#timer = turn;
+    const leave = await this.#context.gate.enter();
+    if (this.#timer !== turn || this.#link || this.#closed) {
+      leave();
+      return;
+    }
+    this.#timer = null;
+    this.#leaveGate = leave;
+    try {
+      const handlers = this.#handlers(() => this.#link === link);
+      const link = this.#account.connect(handlers);
+      this.#link = link;
+    } catch (error) {
+      leave();
+      this.logger.warn({ err: error }, 'the socket could not be made');
+      this.#change({ status: 'connecting', reason: 'network' });
+      this.#reconnect();
+    }
+  }
+
+  /** What an engine tells about a link, heard only as long as it is this session's. */
+  #handlers(current) {
+    const heard = (handler) => (value) => {
+      if (current()) {
+        handler(value);
+      }
+    };
+    const { journal } = this.#context;
+    return {
+      onQr: heard((qr) => this.#onQr(qr)),
+      onPaired: heard((identity) => this.#onPaired(identity)),
+      onOpen: heard((identity) => this.#onOpen(identity)),
+      onProfile: heard((identity) => this.#onProfile(identity)),
+      onClose: heard((reason) => this.#onClose(reason)),
+      onActivity: heard(() => this.#active()),
+      onAck: (ack) => {
+        this.#outbox.onAck(ack).catch((error) => this.logger.error({ err: error }, 'acknowledgement'));
+      },
+      onReceipt: (receipt) => this.#outbox.onReceipt(receipt),
+      loadMessage: (id) => this.#sent.message(id),
+      durable: () => {
+        const parts = [this.#account, this.#sent, journal];
+        return parts.every((part) => part.settled) ? null : Promise.all(parts.map((part) => part.flush()));
+      },
+    };
+  }
+
+  #active() {
+    this.#state.last_active_at = new Date().toISOString();
+  }
+
+  #onQr({ code, expiresAt }) {
+    this.#leaveGate?.();
+    this.#change({ status: 'qr_pending', reason: null, qr_code: code, qr_expires_at: expiresAt });
+    this.#context.journal.append({ session: this.id, type: 'session.qr', data: { qr_code: code, qr_expires_at: expiresAt } });
+  }
+
+  #onPaired({ phone, pushName }) {
+    this.#change({ status: 'connecting', reason: 'restart', phone_number: phone, push_name: pushName, qr_code: null, qr_expires_at: null });
+  }
+
+  #onOpen({ phone, pushName }) {
+    this.#leaveGate?.();
+    this.#backoff.opened();
+    this.#active();
+    this.#change({
+      status: 'connected',
+      reason: null,
+      restricted: false,
+      phone_number: phone,
+      push_name: pushName,
+      qr_code: null,
+      qr_expires_at: null,
+      connected_at: new Date().toISOString(),
+    });
+  }
+
+  #onProfile({ phone, pushName }) {
+    if (this.#state.status === 'connected') {
+      this.#change({ phone_number: phone, push_name: pushName });
+    }
+  }
+
+  #onClose({ kind, code }) {
+    this.#drop();
+    this.logger.info({ kind, code }, 'socket closed');
+    const cleared = { qr_code: null, qr_expires_at: null, connected_at: null };
+    const end = ENDS[kind];
+    if (!end) {
+      this.#change({ status: 'connecting', reason: kind, ...cleared });
+      if (kind === 'restart') {
+        this.#connect();
+      } else {
+        this.#reconnect();
+      }
+      return;
+    }
+    this.#desired = 'stopped';
+    const { status, reason, erase } = end;
+    if (erase) {
+      this.#exclusive(() => this.#account.erase()).catch((error) => this.logger.error({ err: error }, 'credentials could not be erased'));
+    }
+    this.#change({ status, reason, ...cleared });
+  }
+
+  /** @returns {import('../engines/index.js').Link} */
+  #openLink() {
+    if (this.#state.status === 'connected' && this.#link) {
+      return this.#link;
+    }
+    if (this.#account.linked && this.#desired === 'running') {
+      throw new Problem('session_unavailable', 'The session is connecting', { retryAfter: RETRY_AFTER_S });
+    }
+    if (this.#account.linked && this.#state.reason === 'replaced') {
+      throw new Problem('session_unavailable', 'Another connection took the place of this session', { retryAfter: RETRY_AFTER_S });
+    }
+    throw new Problem('session_not_linked', `The session is ${this.#state.status}`);
+  }
+
+  /** @param {{id: string, to: string, type: string, text: string, timeoutMs: number}} request */
+  async send(request) {
+    if (!this.#engine.capabilities.includes(request.type)) {
+      throw new Problem('not_supported', `${this.#engine.name} cannot send ${request.type}`);
+    }
+    return this.#outbox.send(request);
+  }
+
+  contact(phone) {
+    if (!this.#engine.capabilities.includes('contact_check')) {
+      throw new Problem('not_supported');
+    }
+    return this.#outbox.contact(phone);
+  }
+
+  get sending() {
+    return this.#outbox.busy;
+  }
+
+  /** Resolves when everything decided so far is on disk. */
+  async flush() {
+    await Promise.all([this.#account.flush(), this.#sent.flush()]);
+  }
+
+  /** Ends the session's part in this process; what is desired stays as it is. */
+  async close() {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    this.#drop();
+    try {
+      await this.#saved();
+      await this.#write();
+      await this.#account.close();
+      await this.#sent.close();
+    } catch (error) {
+      this.logger.error({ err: errorFields(error) }, 'the session could not be closed cleanly');
+    }
+  }
+}
