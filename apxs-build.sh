@@ -73,9 +73,10 @@ cmd_run() {
 
     check_machine
     check_not_running "$WA_BASE"
+    reach_or_move run "${arguments[@]}"
+    end_leftovers
     check_ports "$WA_PORT_BASE" $((WA_PORT_BASE + 1)) $((WA_PORT_BASE + 2)) \
         $((WA_PORT_BASE + 3))
-    reach_or_move run "${arguments[@]}"
 
     say "${c_bold}mod_whatsapp${c_off}, $WA_MODE mode"
     ensure_packages "${RUN_PACKAGES[@]}"
@@ -87,6 +88,13 @@ cmd_run() {
     WA_DETACH=$detach
     export WA_BASE WA_MODE WA_PORT_BASE WA_COMPONENTS WA_DETACH
     exec_as_user "$BASH" "$WA_ROOT/conf/run/stack.sh" run
+}
+
+# What a supervisor that was killed has left running, with its ports.
+end_leftovers() {
+    [[ -n $(ls -A "$WA_BASE/run/pids" 2>/dev/null) ]] || return 0
+    export WA_BASE
+    as_user "$BASH" "$WA_ROOT/conf/run/stack.sh" stop
 }
 
 cmd_stop() {

@@ -19,7 +19,7 @@ check_machine() {
         ;;
     esac
     local dir
-    for dir in "$WA_ROOT" /var; do
+    for dir in "$WA_OUT" /var; do
         local free
         free=$(df -Pm -- "$dir" 2>/dev/null | awk 'NR == 2 { print $4 }')
         ((${free:-$MIN_FREE_MB} >= MIN_FREE_MB)) ||

@@ -31,17 +31,10 @@ take_lock() {
     flock -n 5 || die 'it is already running' "Stop it: $(shown "$WA_ROOT")/apxs-build.sh stop"
 }
 
-# A supervisor that was killed leaves its components behind.
-end_leftovers() {
-    local c left=()
-    for c in apache whatsappd bridge sandbox redis postgresql; do
-        [[ -z $(live_pid "$c") ]] || left+=("$c")
-    done
-    if ((${#left[@]})); then
-        say "  stopping what an earlier run left: ${left[*]}"
-        for c in "${left[@]}"; do stop_component "$c"; done
-    fi
-    rm -f -- "$WA_BASE"/run/{pids,started,hold}/* "$WA_BASE/run.json"
+# What an earlier run left; apxs-build.sh has ended what was still alive.
+clear_traces() {
+    take_down
+    rm -f -- "$WA_BASE"/run/hold/*
 }
 
 start_supervisor() {
@@ -245,7 +238,7 @@ cmd_up() {
     trap '' PIPE
     make_folders
     take_lock
-    end_leftovers
+    clear_traces
     make_sockets_folder
     make_secrets
     make_config
