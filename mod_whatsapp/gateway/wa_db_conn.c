@@ -129,7 +129,8 @@ static apr_status_t next_result(wa_db_conn *conn, apr_time_t deadline,
     return *res && is_copy(*res) ? APR_ECONNABORTED : APR_SUCCESS;
 }
 
-/* Drains all results, because libpq takes no new statement before. */
+/* Drains all results, because libpq takes no new statement before. An error
+ * that came before the connection ended says why it ended. */
 static apr_status_t collect(wa_db_conn *conn, apr_time_t deadline,
                             PGresult **res)
 {
@@ -148,9 +149,14 @@ static apr_status_t collect(wa_db_conn *conn, apr_time_t deadline,
         rv = APR_ECONNABORTED;
     }
     if (rv != APR_SUCCESS) {
+        conn->broken = 1;
+    }
+    if (rv == APR_ECONNABORTED && kept && is_error(kept)) {
+        rv = APR_SUCCESS;
+    }
+    if (rv != APR_SUCCESS) {
         PQclear(kept);
         kept = NULL;
-        conn->broken = 1;
     }
     *res = kept;
     return rv;

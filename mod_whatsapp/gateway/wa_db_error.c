@@ -74,7 +74,7 @@ apr_status_t wa_db_judge(wa_db *db, apr_status_t rv, struct pg_result *res,
     }
     remember_error(db, res);
     PQclear(res);
-    if (PQstatus(db->conn->pg) != CONNECTION_OK
+    if (db->conn->broken || PQstatus(db->conn->pg) != CONNECTION_OK
         || is_unavailable(db->sqlstate)) {
         db->conn->broken = 1;
         return APR_ECONNABORTED;

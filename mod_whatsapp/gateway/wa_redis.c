@@ -13,7 +13,7 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <errno.h>
-#include <hiredis/hiredis.h>
+#include <hiredis.h>
 #include <poll.h>
 #include <string.h>
 
