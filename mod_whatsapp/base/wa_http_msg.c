@@ -138,7 +138,7 @@ const char *wa_percent_decode(apr_pool_t *p, const char *s, apr_size_t len,
 
     while (len) {
         apr_size_t n = 1;
-        int c = *s;
+        int c = (unsigned char)*s;
         if (c == '%') {
             c = escaped_byte(s, len);
             n = 3;

@@ -143,41 +143,37 @@ const char *wa_json_dump(apr_pool_t *p, const json_t *j, apr_size_t *len)
     return text;
 }
 
-/* The bytes of one valid character at s, or 0. */
-static apr_size_t utf8_char(const unsigned char *s, apr_size_t left)
+/* How many bytes a character has by its first one, or 0. */
+static apr_size_t utf8_size(unsigned char first)
 {
-    unsigned char lo = 0x80, hi = 0xbf;
-    apr_size_t n, i;
+    if (first < 0x80) {
+        return first != 0;
+    }
+    if (first < 0xc2 || first > 0xf4) {
+        return 0;
+    }
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
 
-    if (s[0] < 0x80) {
-        return s[0] != 0;
-    }
-    n = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4
-                                                                          : 0;
-    if (!n || n > left) {
+/* Second bytes that would make an overlong form, a surrogate or a number over
+ * U+10FFFF. */
+static int utf8_forbidden(unsigned char first, unsigned char second)
+{
+    return (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)
+           || (first == 0xf0 && second < 0x90)
+           || (first == 0xf4 && second > 0x8f);
+}
+
+/* The bytes of one valid character at s, or 0. */
+static apr_size_t utf8_char(const char *text, apr_size_t left)
+{
+    const unsigned char *s = (const unsigned char *)text;
+    apr_size_t n = utf8_size(s[0]), i;
+
+    if (n > left || (n > 1 && utf8_forbidden(s[0], s[1]))) {
         return 0;
     }
-    /* the second byte excludes overlong forms, surrogates and > U+10FFFF */
-    switch (s[0]) {
-    case 0xe0:
-        lo = 0xa0;
-        break;
-    case 0xed:
-        hi = 0x9f;
-        break;
-    case 0xf0:
-        lo = 0x90;
-        break;
-    case 0xf4:
-        hi = 0x8f;
-        break;
-    default:
-        break;
-    }
-    if (s[1] < lo || s[1] > hi) {
-        return 0;
-    }
-    for (i = 2; i < n; i++) {
+    for (i = 1; i < n; i++) {
         if ((s[i] & 0xc0) != 0x80) {
             return 0;
         }
@@ -188,7 +184,7 @@ static apr_size_t utf8_char(const unsigned char *s, apr_size_t left)
 int wa_utf8_valid(const char *s, apr_size_t len)
 {
     while (len) {
-        apr_size_t n = utf8_char((const unsigned char *)s, len);
+        apr_size_t n = utf8_char(s, len);
         if (!n) {
             return 0;
         }
@@ -211,6 +207,7 @@ apr_size_t wa_utf8_length(const char *s)
 /* What came from outside must not make a member vanish from an answer. */
 static json_t *string_repaired(const char *value)
 {
+    static const char replacement[3] = { '\xef', '\xbf', '\xbd' };
     apr_size_t left = strlen(value), n;
     apr_pool_t *tmp;
     json_t *j;
@@ -221,15 +218,15 @@ static json_t *string_repaired(const char *value)
     }
     o = buf = apr_palloc(tmp, 3 * left + 1);
     for (; left; value += n, left -= n) {
-        n = utf8_char((const unsigned char *)value, left);
+        n = utf8_char(value, left);
         if (n) {
             memcpy(o, value, n);
             o += n;
             continue;
         }
         n = 1;
-        memcpy(o, "\xef\xbf\xbd", 3);
-        o += 3;
+        memcpy(o, replacement, sizeof(replacement));
+        o += sizeof(replacement);
     }
     j = json_stringn(buf, (apr_size_t)(o - buf));
     apr_pool_destroy(tmp);
@@ -240,7 +237,10 @@ void wa_json_set_str(json_t *obj, const char *name, const char *value)
 {
     json_t *j = value ? json_string(value) : json_null();
 
-    json_object_set_new(obj, name, j ? j : string_repaired(value));
+    if (!j && value) {
+        j = string_repaired(value);
+    }
+    json_object_set_new(obj, name, j);
 }
 
 void wa_json_set_int(json_t *obj, const char *name, apr_int64_t value)
@@ -275,7 +275,7 @@ static const char *pointer_to(apr_pool_t *p, const char *name)
 
     *o++ = '/';
     for (; left; name += n, left -= n, used += n) {
-        n = utf8_char((const unsigned char *)name, left);
+        n = utf8_char(name, left);
         if (!n || used + n > WA_JSON_MAX_NAME) {
             break;
         }
@@ -387,8 +387,8 @@ static const char *values_text(apr_pool_t *p, const char *const *values)
 static void check_value(const json_t *v, const wa_field *f, wa_result *r)
 {
     const char *pointer = pointer_to(r->p, f->name);
-    int bounded = (f->min || f->max) && f->type != WA_F_BOOL
-                  && f->type != WA_F_OBJECT;
+    int bounded =
+        (f->min || f->max) && f->type != WA_F_BOOL && f->type != WA_F_OBJECT;
     apr_int64_t n;
 
     if (!fits_type(v, f->type)) {

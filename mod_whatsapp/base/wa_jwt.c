@@ -96,9 +96,9 @@ static int looks_like_token(const char *token)
  * what libjwt makes of the same members, in the order of their names. */
 static int header_is_ours(apr_pool_t *p, const char *token, const char *key)
 {
-    const char *header
-        = apr_psprintf(p, "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
-                       key_id(p, key));
+    const char *header =
+        apr_psprintf(p, "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
+                     key_id(p, key));
     const char *encoded = wa_base64url(p, header, strlen(header));
 
     return wa_equal(token, strcspn(token, "."), encoded, strlen(encoded));
@@ -161,8 +161,7 @@ apr_status_t wa_jwt_verify(apr_pool_t *p, const char *token, const char *key,
         || !header_is_ours(p, token, key)) {
         return APR_EINVAL;
     }
-    if (jwt_decode(&jwt, token, (const unsigned char *)key,
-                   (int)strlen(key))) {
+    if (jwt_decode(&jwt, token, (const unsigned char *)key, (int)strlen(key))) {
         return APR_EINVAL;
     }
     if (jwt_get_alg(jwt) == JWT_ALG_HS256) {

@@ -77,7 +77,7 @@ wa_code wa_code_by_name(const char *name);
 /** One invalid field of a request. */
 typedef struct wa_field_error {
     const char *pointer; /* JSON pointer (RFC 6901) or parameter name */
-    const char *code;    /* required, unknown, type, length, range, format, … */
+    const char *code;    /* required, unknown, type, length, range, value… */
     const char *detail;  /* for people */
 } wa_field_error;
 

@@ -52,8 +52,9 @@ static int literal(const char **s, char c)
 
 static int days_in_month(int year, int month)
 {
-    static const int days[] = { 31, 28, 31, 30, 31, 30,
-                                31, 31, 30, 31, 30, 31 };
+    static const int days[] = {
+        31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
+    };
     int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
     return days[month - 1] + (month == 2 && leap);
@@ -119,8 +120,7 @@ static int clock_of(const char **s, apr_int64_t *usec)
         second = 59;
         fraction = 999000;
     }
-    *usec = ((apr_int64_t)hour * 3600 + minute * 60 + second) * 1000000
-            + fraction;
+    *usec = apr_time_from_sec(hour * 3600 + minute * 60 + second) + fraction;
     return 1;
 }
 

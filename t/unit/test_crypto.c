@@ -160,10 +160,9 @@ static void test_password(apr_pool_t *p)
 
 static const char *write_file(apr_pool_t *p, const char *text, apr_size_t len)
 {
-    const char *path = apr_psprintf(p, "%s/wa-secret-%d",
-                                    getenv("TMPDIR") ? getenv("TMPDIR")
-                                                     : "/tmp",
-                                    (int)getpid());
+    const char *path = apr_psprintf(
+        p, "%s/wa-secret-%d", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+        (int)getpid());
     apr_file_t *f;
 
     apr_file_remove(path, p);

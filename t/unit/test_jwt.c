@@ -10,13 +10,13 @@
 
 #define KEY "0123456789abcdef0123456789abcdef"
 #define NOW apr_time_from_sec(1800000000)
-#define CLAIMS                                                                \
-    "\"iss\":\"mod_whatsapp\",\"aud\":\"mod_whatsapp\",\"sub\":\"u1\","       \
+#define CLAIMS                                                                 \
+    "\"iss\":\"mod_whatsapp\",\"aud\":\"mod_whatsapp\",\"sub\":\"u1\","        \
     "\"role\":\"user\",\"jti\":\"t1\""
 #define TIMES "\"iat\":1800000000,\"exp\":1800000900"
 
-static const wa_jwt_claims claims
-    = { "u1", "user", "t1", NOW, NOW + APR_TIME_C(900000000) };
+static const wa_jwt_claims claims = { "u1", "user", "t1", NOW,
+                                      NOW + APR_TIME_C(900000000) };
 
 static apr_status_t verify(apr_pool_t *p, const char *token)
 {
@@ -32,9 +32,9 @@ static apr_status_t verify(apr_pool_t *p, const char *token)
 /* A token made by hand, rightly signed. */
 static const char *make(apr_pool_t *p, const char *header, const char *body)
 {
-    const char *text
-        = apr_pstrcat(p, wa_base64url(p, header, strlen(header)), ".",
-                      wa_base64url(p, body, strlen(body)), NULL);
+    const char *text =
+        apr_pstrcat(p, wa_base64url(p, header, strlen(header)), ".",
+                    wa_base64url(p, body, strlen(body)), NULL);
     unsigned char mac[32];
 
     wa_hmac_sha256(mac, KEY, strlen(KEY), text, strlen(text));
@@ -69,9 +69,10 @@ static void test_good(apr_pool_t *p, const char *token)
 {
     wa_jwt_claims c;
 
-    ok(token && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
-                              "uvwxyz0123456789-_.")
-                    == strlen(token),
+    ok(token
+           && strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+                            "uvwxyz0123456789-_.")
+                  == strlen(token),
        "a token for a header");
     is_int(wa_jwt_verify(p, token, KEY, NOW, &c), APR_SUCCESS, "is good");
     is_str(c.subject, "u1", "sub");
@@ -185,8 +186,9 @@ static void test_header(apr_pool_t *p)
                      "{\"alg\":\"HS256\",\"crit\":[\"x\"],\"kid\":\"%s\","
                      "\"typ\":\"JWT\",\"x\":1}",
                      kid(p)),
-        apr_psprintf(p, "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\","
-                        "\"jwk\":{}}",
+        apr_psprintf(p,
+                     "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\","
+                     "\"jwk\":{}}",
                      kid(p)),
         apr_psprintf(p,
                      "{\"alg\":\"none\",\"alg\":\"HS256\",\"kid\":\"%s\","

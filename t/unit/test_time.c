@@ -8,7 +8,7 @@ typedef struct row {
     apr_time_t usec;
 } row;
 
-#define SEC(n) ((apr_time_t)(n) * 1000000)
+#define SEC(n) ((apr_time_t)(n)*1000000)
 
 static const row good[] = {
     { "1970-01-01T00:00:00Z", 0 },
