@@ -65,7 +65,7 @@ export class SandboxProcess extends EventEmitter {
 
   async start() {
     this.child = spawn(process.execPath, [SERVER], {
-      env: { ...process.env, SANDBOX_LISTEN: `127.0.0.1:${this.port}`, SANDBOX_DATA_DIR: this.dataDir, LOG_LEVEL: 'debug' },
+      env: { ...process.env, SANDBOX_LISTEN: this.listen ?? `127.0.0.1:${this.port}`, SANDBOX_DATA_DIR: this.dataDir, LOG_LEVEL: 'debug' },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const up = new Promise((resolve, reject) => {
@@ -161,6 +161,7 @@ function memoryAuth() {
   const data = new Map();
   return {
     creds: initAuthCreds(),
+    data,
     keys: {
       get: async (type, ids) => {
         const out = {};
@@ -243,6 +244,11 @@ export class Device extends EventEmitter {
       this.emit('ack', attrs.id, attrs);
     });
     return this;
+  }
+
+  /** The names of what it keeps of one kind. */
+  keysOf(type) {
+    return [...this.auth.data.keys()].filter((k) => k.startsWith(`${type}/`)).map((k) => k.slice(type.length + 1));
   }
 
   /** Waits for an event, with a deadline. */
