@@ -8,6 +8,8 @@
     X(BEGIN, "BEGIN")                                                         \
     X(COMMIT, "COMMIT")                                                       \
     X(ROLLBACK, "ROLLBACK")                                                   \
+    X(SAVEPOINT, "SAVEPOINT wa")                                              \
+    X(ROLLBACK_TO, "ROLLBACK TO SAVEPOINT wa")                                \
     /* 1 */                                                                   \
     X(PING, "SELECT 1")                                                       \
     X(LISTEN_OUTBOX, "LISTEN wa_outbox")                                      \

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The module's record and hooks; everything else is a file beside it. */
+#include "mod_whatsapp.h"
+
+#include <ap_mpm.h>
+#include <apr_strings.h>
+#include <http_log.h>
+
+#include "../base/wa_crypto.h"
+
+APLOG_USE_MODULE(whatsapp);
+
+#define HANDLER_API "whatsapp"
+#define HANDLER_INTERNAL "whatsapp-internal"
+
+static wa_secrets secrets; /* read as root, inherited by the children */
+static wa_app *app;        /* of this child; NULL when it could not be made */
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    const char *why;
+
+    mod_whatsapp_log_to(s);
+    why = mod_whatsapp_dbd_check();
+    if (!why && wa_crypto_init() != APR_SUCCESS) {
+        why = "libsodium can't be started";
+    }
+    if (why
+        || wa_secrets_read(&secrets, pconf, mod_whatsapp_settings(), &why)
+               != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "WA0001: %s", why);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* Half of the threads may wait for the bridge, so that the others always
+ * answer what needs no waiting. */
+static void default_places(wa_settings *settings)
+{
+    int threads = 0;
+
+    if (!settings->waiting_places) {
+        ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+        settings->waiting_places = threads > 1 ? threads / 2 : 1;
+    }
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *s)
+{
+    wa_settings *settings = mod_whatsapp_settings();
+    wa_db_source *source;
+    const char *why = "mod_dbd's gate can't be made";
+    apr_status_t rv;
+
+    mod_whatsapp_log_to(s);
+    default_places(settings);
+    rv = wa_http_init();
+    if (rv == APR_SUCCESS) {
+        rv = mod_whatsapp_dbd_source(&source, pchild, s,
+                                     settings->db_connections);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = wa_app_make(&app, pchild, settings, &secrets, source, &why);
+    }
+    if (rv != APR_SUCCESS) {
+        app = NULL; /* every request is told; the log says why */
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "WA0002: %s", why);
+    }
+}
+
+static int handler(request_rec *r)
+{
+    if (!r->handler) {
+        return DECLINED;
+    }
+    if (!strcmp(r->handler, HANDLER_API)) {
+        return mod_whatsapp_answer(r, app, wa_routes_api, "/api");
+    }
+    if (!strcmp(r->handler, HANDLER_INTERNAL)) {
+        return mod_whatsapp_answer(r, app, wa_routes_internal, "/internal/v1");
+    }
+    return DECLINED;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    ap_hook_pre_config(mod_whatsapp_pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+module AP_MODULE_DECLARE_DATA whatsapp_module = {
+    STANDARD20_MODULE_STUFF,
+    NULL,                  /* per-directory configuration */
+    NULL,                  /* its merge */
+    NULL,                  /* per-server configuration */
+    NULL,                  /* its merge */
+    mod_whatsapp_commands, /* directives */
+    register_hooks,
+    0 /* flags */
+};

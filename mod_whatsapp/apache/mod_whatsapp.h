@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file mod_whatsapp.h @brief What the module's own files share. */
+#ifndef MOD_WHATSAPP_H
+#define MOD_WHATSAPP_H
+
+#include <httpd.h>
+#include <http_config.h>
+
+#include "../core/wa_app.h"
+#include "../flow/wa_route.h"
+
+extern module AP_MODULE_DECLARE_DATA whatsapp_module;
+
+/** The settings of this configuration; they are the whole server's. */
+wa_settings *mod_whatsapp_settings(void);
+
+/** The directives, and what resets them before a configuration is read. */
+extern const command_rec mod_whatsapp_commands[];
+int mod_whatsapp_pre_config(apr_pool_t *pconf, apr_pool_t *plog,
+                            apr_pool_t *ptemp);
+
+/** Look mod_dbd up; call it in post_config.
+ * @return NULL, or what is missing, for the log */
+const char *mod_whatsapp_dbd_check(void);
+
+/** A source of connections over mod_dbd's pool, with a gate of our own before
+ * it, because mod_dbd waits without bound.
+ * @param size what DBDMax is */
+apr_status_t mod_whatsapp_dbd_source(wa_db_source **source, apr_pool_t *p,
+                                     server_rec *s, int size);
+
+/** Answer a request by a table of routes.
+ * @param mount the path segment that the routes are below, such as "/api"
+ * @return OK or an HTTP status that httpd is to answer */
+int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
+                        const char *mount);
+
+/** Let the library's log go to s' error log. */
+void mod_whatsapp_log_to(server_rec *s);
+
+#endif

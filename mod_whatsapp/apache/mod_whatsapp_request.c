@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A request_rec becomes a wa_req, a wa_resp becomes httpd's answer. */
+#include "mod_whatsapp.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+#include <util_filter.h>
+
+#include "../base/wa_id.h"
+#include "../flow/wa_flow.h"
+
+static const char *header(const wa_req *req, const char *name)
+{
+    const request_rec *r = req->baton;
+
+    return apr_table_get(r->headers_in, name);
+}
+
+/* The brigade a body is read from, and what was left over of it. */
+typedef struct body_source {
+    request_rec *r;
+    apr_bucket_brigade *bb;
+    int ended;
+} body_source;
+
+static apr_status_t fill(body_source *b, apr_size_t want)
+{
+    apr_status_t rv;
+
+    apr_brigade_cleanup(b->bb);
+    rv = ap_get_brigade(b->r->input_filters, b->bb, AP_MODE_READBYTES,
+                        APR_BLOCK_READ, (apr_off_t)want);
+    if (rv == AP_FILTER_ERROR) {
+        /* A filter answered: LimitRequestBody, or a broken chunk. */
+        return b->r->status == HTTP_REQUEST_ENTITY_TOO_LARGE ? APR_ENOSPC
+                                                             : APR_EGENERAL;
+    }
+    return rv;
+}
+
+static apr_status_t read_body(void *baton, char *buf, apr_size_t *len)
+{
+    body_source *b = baton;
+    apr_size_t got = 0;
+    apr_status_t rv;
+
+    if (b->ended) {
+        return APR_EOF;
+    }
+    while (!got && !b->ended) {
+        rv = fill(b, *len);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (!APR_BRIGADE_EMPTY(b->bb)
+            && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(b->bb))) {
+            b->ended = 1;
+        }
+        got = *len;
+        rv = apr_brigade_flatten(b->bb, buf, &got);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    *len = got;
+    return got ? APR_SUCCESS : APR_EOF;
+}
+
+static const char *request_id(request_rec *r)
+{
+    const char *theirs = apr_table_get(r->headers_in, "X-Request-ID");
+
+    return theirs && wa_id_is_request_id(theirs)
+               ? theirs
+               : wa_id_uuid(r->pool);
+}
+
+static apr_off_t declared_length(request_rec *r)
+{
+    const char *text = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t n;
+    char *end;
+
+    if (!text || apr_strtoff(&n, text, &end, 10) != APR_SUCCESS || *end) {
+        return -1;
+    }
+    return n;
+}
+
+/* The path below the mount, or NULL when the mount is not in it. */
+static const char *below(request_rec *r, const char *mount)
+{
+    const char *path = r->parsed_uri.path;
+    const char *at = path ? strstr(path, mount) : NULL;
+
+    if (!at || (at[strlen(mount)] && at[strlen(mount)] != '/')) {
+        return NULL;
+    }
+    return at + strlen(mount);
+}
+
+static void adapt(request_rec *r, const char *path, wa_req *req)
+{
+    body_source *b = apr_pcalloc(r->pool, sizeof(*b));
+
+    b->r = r;
+    b->bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    req->pool = r->pool;
+    req->head = r->header_only;
+    req->method = r->header_only ? "GET" : r->method;
+    req->path = *path ? path : "/";
+    req->query = r->parsed_uri.query;
+    req->request_id = request_id(r);
+    req->peer = r->useragent_ip;
+    req->received = r->request_time;
+    req->header = header;
+    req->baton = r;
+    req->body.read = read_body;
+    req->body.baton = b;
+    req->body.declared = declared_length(r);
+}
+
+static int copy_header(void *out, const char *name, const char *value)
+{
+    apr_table_setn(out, name, value);
+    return 1;
+}
+
+static int answer(request_rec *r, const wa_resp *resp)
+{
+    r->status = resp->status;
+    apr_table_do(copy_header, r->headers_out, resp->headers, NULL);
+    if (!resp->content_type) {
+        return OK;
+    }
+    ap_set_content_type(r, resp->content_type);
+    ap_set_content_length(r, (apr_off_t)resp->body_len);
+    if (!r->header_only) {
+        /* A client that went away is httpd's to notice and log. */
+        (void)ap_rwrite(resp->body, (int)resp->body_len, r);
+    }
+    return OK;
+}
+
+int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
+                        const char *mount)
+{
+    const char *path = below(r, mount);
+    wa_req *req = apr_pcalloc(r->pool, sizeof(*req));
+    wa_resp *resp = wa_resp_make(r->pool);
+
+    if (!path) {
+        return DECLINED;
+    }
+    adapt(r, path, req);
+    /* For the access log: %{WHATSAPP_REQUEST_ID}e. */
+    apr_table_setn(r->subprocess_env, "WHATSAPP_REQUEST_ID", req->request_id);
+    if (app) {
+        wa_flow_run(app, table, req, resp);
+    }
+    else {
+        wa_result *res = wa_result_make(r->pool);
+
+        wa_fail_retry(res, WA_E_NOT_READY, 5,
+                      "The server could not start; its log says why");
+        wa_resp_problem(resp, req, res);
+    }
+    return answer(r, resp);
+}

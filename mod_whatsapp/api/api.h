@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file api.h
+ * @brief The handlers of the REST API, one file per resource.
+ *
+ * A handler gets a request that is routed, authenticated, authorised and
+ * checked against its fields; it calls one rule of core and writes the answer.
+ */
+#ifndef WA_API_H
+#define WA_API_H
+
+#include "../base/wa_http_msg.h"
+#include "../core/wa_app.h"
+
+#define WA_API_HANDLER(name)                                                  \
+    wa_code name(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
+
+/* health.c */
+WA_API_HANDLER(wa_api_health_live);
+WA_API_HANDLER(wa_api_health_ready);
+
+/* auth.c */
+extern const wa_field wa_api_login_fields[];
+WA_API_HANDLER(wa_api_login);
+
+/* users.c */
+extern const wa_field wa_api_user_fields[];
+WA_API_HANDLER(wa_api_users_list);
+WA_API_HANDLER(wa_api_user_create);
+WA_API_HANDLER(wa_api_user_get);
+
+/* keys.c */
+extern const wa_field wa_api_key_fields[];
+WA_API_HANDLER(wa_api_key_create);
+
+/* session.c */
+extern const wa_field wa_api_session_fields[];
+extern const wa_field wa_api_session_init_fields[];
+WA_API_HANDLER(wa_api_session_init);
+WA_API_HANDLER(wa_api_session_qr);
+WA_API_HANDLER(wa_api_session_status);
+WA_API_HANDLER(wa_api_session_disconnect);
+WA_API_HANDLER(wa_api_session_logout);
+
+/* messages.c */
+extern const wa_field wa_api_send_text_fields[];
+WA_API_HANDLER(wa_api_send_text);
+WA_API_HANDLER(wa_api_message_get);
+
+/* internal.c: what the bridge calls */
+WA_API_HANDLER(wa_api_internal_events);
+
+#endif

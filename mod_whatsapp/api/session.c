@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_qr.h"
+#include "../core/wa_sessions.h"
+#include "negotiate.h"
+
+#define PNG_SCALE 8
+#define QR_RETRY_SECONDS 1
+
+static const char *const engines[] = { "baileys", NULL };
+
+const wa_field wa_api_session_fields[] = {
+    { "session", WA_F_STRING, 0, 1, 64, NULL },
+    { NULL, WA_F_STRING, 0, 0, 0, NULL }
+};
+
+const wa_field wa_api_session_init_fields[] = {
+    { "session", WA_F_STRING, 0, 1, 64, NULL },
+    { "engine", WA_F_STRING, 0, 1, 32, engines },
+    { NULL, WA_F_STRING, 0, 0, 0, NULL }
+};
+
+static json_t *session_json(const wa_app *app, const wa_session *s)
+{
+    json_t *j = json_object();
+
+    wa_json_set_str(j, "id", s->id);
+    wa_json_set_str(j, "session", s->name);
+    wa_json_set_str(j, "engine", s->engine);
+    wa_json_set_str(j, "mode", app->settings->mode);
+    wa_json_set_str(j, "status", s->status);
+    wa_json_set_str(j, "reason", s->reason);
+    wa_json_set_bool(j, "restricted", s->restricted);
+    wa_json_set_str(j, "phone_number", s->phone_number);
+    wa_json_set_str(j, "push_name", s->push_name);
+    wa_json_set_time(j, "connected_at", s->connected_at);
+    wa_json_set_time(j, "last_active_at", s->last_active_at);
+    wa_json_set_str(j, "qr_code", s->qr_code);
+    wa_json_set_time(j, "qr_expires_at", s->qr_code ? s->qr_expires_at : 0);
+    return j;
+}
+
+/* A user who never had a session has one that was never linked. */
+static const wa_session *never_linked(apr_pool_t *p, const char *name)
+{
+    wa_session *s = apr_pcalloc(p, sizeof(*s));
+
+    s->name = name;
+    s->status = "disconnected";
+    s->reason = "never_linked";
+    return s;
+}
+
+/* The session a GET speaks of, by ?session=. */
+static wa_code find(wa_app *app, wa_req *req, const char **name,
+                    wa_session **session, wa_result *r)
+{
+    wa_code code = wa_req_query(req, "session", name, r);
+
+    if (code == WA_OK) {
+        code = wa_session_name(name, r);
+    }
+    if (code == WA_OK) {
+        code = wa_session_find(app, req->pool, req->request_id,
+                               req->principal->user_id, *name, session, r);
+    }
+    return code;
+}
+
+WA_API_HANDLER(wa_api_session_status)
+{
+    const char *name;
+    wa_session *s;
+    wa_code code = find(app, req, &name, &s, r);
+
+    if (code == WA_OK) {
+        wa_resp_json(resp, req->pool, 200,
+                     session_json(app, s ? s : never_linked(req->pool, name)));
+    }
+    return code;
+}
+
+/* A rule of core, called for the session the body names. */
+typedef wa_code session_rule(wa_app *app, const wa_req *req, const char *name,
+                             wa_session **session, wa_result *r);
+
+/* The bridge is asked, so the request takes a waiting place. */
+static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
+                          session_rule *rule, int status, wa_result *r)
+{
+    const char *name = wa_json_str(req->json, "session");
+    wa_session *s;
+    wa_code code = wa_session_name(&name, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!wa_place_take(app)) {
+        return wa_fail_retry(r, WA_E_NOT_READY, 1,
+                             "Too many requests wait for the bridge");
+    }
+    code = rule(app, req, name, &s, r);
+    wa_place_give(app);
+    if (code == WA_OK) {
+        wa_resp_json(resp, req->pool, status, session_json(app, s));
+    }
+    return code;
+}
+
+static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
+                         wa_session **session, wa_result *r)
+{
+    return wa_session_init(app, req->pool, req->request_id, req->principal,
+                           name, wa_json_str(req->json, "engine"), session, r);
+}
+
+static wa_code disconnect_rule(wa_app *app, const wa_req *req,
+                               const char *name, wa_session **session,
+                               wa_result *r)
+{
+    return wa_session_disconnect(app, req->pool, req->request_id,
+                                 req->principal, name, session, r);
+}
+
+static wa_code logout_rule(wa_app *app, const wa_req *req, const char *name,
+                           wa_session **session, wa_result *r)
+{
+    return wa_session_logout(app, req->pool, req->request_id, req->principal,
+                             name, session, r);
+}
+
+/* 202: linking or connecting goes on after the answer. */
+WA_API_HANDLER(wa_api_session_init)
+{
+    return with_place(app, req, resp, init_rule, 202, r);
+}
+
+WA_API_HANDLER(wa_api_session_disconnect)
+{
+    return with_place(app, req, resp, disconnect_rule, 200, r);
+}
+
+WA_API_HANDLER(wa_api_session_logout)
+{
+    return with_place(app, req, resp, logout_rule, 200, r);
+}
+
+static wa_code no_qr(const wa_session *s, wa_result *r)
+{
+    if (s && !strcmp(s->status, "connected")) {
+        return wa_fail(r, WA_E_ALREADY_LINKED,
+                       "A phone is linked to this session");
+    }
+    if (s && s->linked && s->wanted) {
+        return wa_fail(r, WA_E_ALREADY_LINKED,
+                       "A phone is linked to this session; it is"
+                       " reconnecting");
+    }
+    if (!s || !s->wanted) {
+        return wa_fail_retry(r, WA_E_QR_NOT_READY, QR_RETRY_SECONDS,
+                             "The session is not started; POST"
+                             " /api/session/init starts it");
+    }
+    return wa_fail_retry(r, WA_E_QR_NOT_READY, QR_RETRY_SECONDS,
+                         "The code is on its way");
+}
+
+static wa_code draw(wa_req *req, wa_resp *resp, const wa_app *app,
+                    const wa_session *s, wa_format format, wa_result *r)
+{
+    apr_status_t rv = APR_SUCCESS;
+
+    switch (format) {
+    case WA_FORMAT_JSON:
+        wa_resp_json(resp, req->pool, 200, session_json(app, s));
+        break;
+    case WA_FORMAT_RAW:
+        resp->content_type = "text/plain; charset=utf-8";
+        resp->body = s->qr_code;
+        resp->body_len = strlen(s->qr_code);
+        break;
+    case WA_FORMAT_PNG:
+        resp->content_type = "image/png";
+        rv = wa_qr_png(req->pool, s->qr_code, PNG_SCALE, &resp->body,
+                       &resp->body_len);
+        break;
+    default:
+        resp->content_type = "image/svg+xml";
+        rv = wa_qr_svg(req->pool, s->qr_code, &resp->body, &resp->body_len);
+        break;
+    }
+    return rv == APR_SUCCESS ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
+}
+
+WA_API_HANDLER(wa_api_session_qr)
+{
+    const char *name;
+    wa_format format;
+    wa_session *s;
+    wa_code code = wa_negotiate_qr(req, &format, r);
+
+    if (code == WA_OK) {
+        code = find(app, req, &name, &s, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!s || !s->qr_code || strcmp(s->status, "qr_pending")) {
+        return no_qr(s, r);
+    }
+    apr_table_setn(resp->headers, "Vary", "Accept");
+    return draw(req, resp, app, s, format, r);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_auth.h
+ * @brief Who is asking: an API key or an access token becomes a principal.
+ */
+#ifndef WA_AUTH_H
+#define WA_AUTH_H
+
+#include "../base/wa_http_msg.h"
+#include "wa_app.h"
+
+struct wa_limit_state;
+
+typedef struct wa_principal {
+    const char *user_id;
+    const char *username;
+    const char *role;   /* admin, user */
+    const char *key_id; /* NULL with an access token */
+    apr_time_t expires_at; /* of the key or token; 0: never */
+    apr_int64_t requests_per_minute;
+    apr_int64_t messages_per_minute;
+    apr_int64_t messages_per_day;
+} wa_principal;
+
+/** Authenticate by Authorization: Bearer (key or token) or X-API-Key and count
+ * the request against its limit: one round trip to Redis where the principal
+ * is cached, PostgreSQL otherwise.
+ * @param state its requests window is filled
+ * @return WA_OK; WA_E_UNAUTHORIZED, WA_E_BAD_KEY, WA_E_BAD_TOKEN,
+ *         WA_E_RATE_LIMITED, WA_E_DB_UNAVAILABLE */
+wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **who,
+                        struct wa_limit_state *state, wa_result *r);
+
+/** Does the request show the bridge's secret? Constant time.
+ * @return WA_OK or WA_E_UNAUTHORIZED */
+wa_code wa_auth_internal(const wa_app *app, const wa_req *req, wa_result *r);
+
+/** The token of "Authorization: Bearer …", or NULL. */
+const char *wa_auth_bearer(const wa_req *req);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_bridge_events.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_id.h"
+#include "../base/wa_log.h"
+#include "../base/wa_time.h"
+#include "wa_sessions.h"
+
+/* One event, as far as all kinds are alike. */
+typedef struct event {
+    apr_int64_t seq;
+    const char *session, *type;
+    apr_time_t at;
+    const json_t *data;
+    const char *bridge_id;
+} event;
+
+/* @return APR_EINVAL when the event makes no sense, database errors */
+typedef apr_status_t event_fn(wa_db *db, apr_pool_t *p, const event *e);
+
+static apr_status_t on_session_status(wa_db *db, apr_pool_t *p, const event *e)
+{
+    wa_bridge_state state;
+    apr_status_t rv;
+
+    wa_bridge_state_read(p, e->data, &state);
+    if (!state.status) {
+        return APR_EINVAL;
+    }
+    state.qr_code = NULL; /* comes as session.qr */
+    rv = wa_session_store(db, p, e->session, e->bridge_id, &state);
+    if (rv == APR_SUCCESS && !strcmp(state.status, "connected")) {
+        rv = WA_DB_RUN(db, WA_SQL_OUTBOX_DUE_NOW, NULL, e->session);
+    }
+    return rv;
+}
+
+static apr_status_t on_session_qr(wa_db *db, apr_pool_t *p, const event *e)
+{
+    wa_bridge_state state;
+
+    wa_bridge_state_read(p, e->data, &state);
+    if (!state.qr_code) {
+        return APR_EINVAL;
+    }
+    return WA_DB_RUN(db, WA_SQL_SESSION_QR, NULL, e->session, state.qr_code,
+                     wa_db_p_time(p, state.qr_expires_at), e->bridge_id);
+}
+
+static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
+{
+    static const char *const known[] = { "sent", "delivered", "read",
+                                         "played", "failed", NULL };
+    const char *id = wa_json_str(e->data, "whatsapp_id");
+    const char *status = wa_json_str(e->data, "status");
+    const char *at_text = wa_json_str(e->data, "at");
+    apr_time_t at = e->at;
+    apr_status_t rv;
+    int i;
+
+    for (i = 0; status && known[i] && strcmp(known[i], status); i++) {
+        ;
+    }
+    if (!id || !status || !known[i]) {
+        return APR_EINVAL;
+    }
+    if (at_text && wa_time_parse(at_text, &at) != APR_SUCCESS) {
+        return APR_EINVAL;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_RECEIPT, NULL, e->session, id, status,
+                   wa_db_p_time(p, at), wa_json_str(e->data, "code"));
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
+                       wa_db_p_time(p, at));
+    }
+    return rv;
+}
+
+static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p,
+                                       const event *e)
+{
+    const char *id = wa_json_str(e->data, "whatsapp_id");
+    const char *chat = wa_json_str(e->data, "chat");
+    const char *from = wa_json_str(e->data, "from_phone");
+    const char *type = wa_json_str(e->data, "type");
+    const char *at_text = wa_json_str(e->data, "at");
+    apr_time_t at = e->at;
+    apr_status_t rv;
+
+    if (!from) {
+        from = wa_json_str(e->data, "from");
+    }
+    if (!id || !chat || !from || !type
+        || (at_text && wa_time_parse(at_text, &at) != APR_SUCCESS)) {
+        return APR_EINVAL;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_INBOUND, NULL, wa_id_uuid(p), e->session,
+                   type, from, chat, wa_json_str(e->data, "text"), id,
+                   wa_db_p_time(p, at));
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
+                       wa_db_p_time(p, at));
+    }
+    return rv;
+}
+
+static const struct {
+    const char *type;
+    event_fn *apply;
+} kinds[] = {
+    { "session.status", on_session_status },
+    { "session.qr", on_session_qr },
+    { "message.status", on_message_status },
+    { "message.inbound", on_message_inbound },
+};
+
+static apr_status_t apply_one(wa_db *db, apr_pool_t *p, const event *e)
+{
+    apr_size_t i;
+
+    if (!e->session || !wa_id_is_uuid(e->session) || !e->type
+        || !json_is_object(e->data)) {
+        return APR_EINVAL;
+    }
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!strcmp(kinds[i].type, e->type)) {
+            return kinds[i].apply(db, p, e);
+        }
+    }
+    return APR_EINVAL;
+}
+
+static void read_event(const json_t *j, const char *bridge_id, event *e)
+{
+    const char *at = wa_json_str(j, "at");
+
+    e->seq = wa_json_int(j, "seq", 0);
+    e->session = wa_json_str(j, "session");
+    e->type = wa_json_str(j, "type");
+    e->data = json_object_get(j, "data");
+    e->bridge_id = bridge_id;
+    if (!at || wa_time_parse(at, &e->at) != APR_SUCCESS) {
+        e->at = apr_time_now();
+    }
+}
+
+/* As apply_one, but what the database refuses of this event is undone and
+ * becomes APR_EINVAL instead of ending the transaction. */
+static apr_status_t apply_guarded(wa_db *db, apr_pool_t *p, const event *e)
+{
+    apr_status_t rv = wa_db_run(db, WA_SQL_SAVEPOINT, NULL, 0, NULL);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    rv = apply_one(db, p, e);
+    if (rv == APR_EGENERAL) {
+        rv = wa_db_run(db, WA_SQL_ROLLBACK_TO, NULL, 0, NULL);
+        return rv == APR_SUCCESS ? APR_EINVAL : rv;
+    }
+    return rv;
+}
+
+static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
+                              const json_t *events, const char *bridge_id,
+                              int guarded, apr_int64_t *last)
+{
+    apr_pool_t *scratch;
+    apr_status_t rv;
+    json_t *j;
+    size_t i;
+
+    apr_pool_create(&scratch, p);
+    json_array_foreach(events, i, j)
+    {
+        event e;
+
+        apr_pool_clear(scratch);
+        read_event(j, bridge_id, &e);
+        if (e.seq <= *last) {
+            continue;
+        }
+        rv = guarded ? apply_guarded(db, scratch, &e)
+                     : apply_one(db, scratch, &e);
+        if (rv == APR_EINVAL) {
+            wa_log(WA_LOG_WARNING, request_id,
+                   "WA0141: event %" APR_INT64_T_FMT " of bridge %s makes no"
+                   " sense and is passed over (type %s)",
+                   e.seq, bridge_id, e.type ? e.type : "none");
+        }
+        else if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        *last = e.seq;
+    }
+    return APR_SUCCESS;
+}
+
+static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
+                                const char *request_id, const json_t *batch,
+                                int guarded, apr_int64_t *acked)
+{
+    const char *bridge_id = wa_json_str(batch, "bridge_id");
+    wa_db_rows *rows;
+    apr_int64_t before;
+    apr_status_t rv = wa_db_begin(db);
+
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_BRIDGE_SEEN, &rows, bridge_id,
+                       wa_json_str(batch, "mode"));
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    before = *acked = wa_db_int(rows, 0, 0, 0);
+    rv = apply_all(db, p, request_id, json_object_get(batch, "events"),
+                   bridge_id, guarded, acked);
+    if (rv == APR_SUCCESS && *acked > before) {
+        rv = WA_DB_RUN(db, WA_SQL_BRIDGE_ACKED, NULL, bridge_id,
+                       wa_db_p_int(p, *acked));
+    }
+    return rv == APR_SUCCESS ? wa_db_commit(db) : rv;
+}
+
+static wa_code check_batch(const wa_app *app, const json_t *batch,
+                           wa_result *r)
+{
+    const char *bridge_id = wa_json_str(batch, "bridge_id");
+    const char *mode = wa_json_str(batch, "mode");
+
+    if (!bridge_id || !wa_id_is_uuid(bridge_id) || !mode
+        || !json_is_array(json_object_get(batch, "events"))) {
+        return wa_fail_field(r, "", "type",
+                             "a batch has bridge_id, mode and events");
+    }
+    if (strcmp(mode, app->settings->mode)) {
+        return wa_fail(r, WA_E_CONFLICT,
+                       "This server is in mode %s, the bridge in mode %s",
+                       app->settings->mode, mode);
+    }
+    return WA_OK;
+}
+
+wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
+                               const char *request_id, const json_t *batch,
+                               apr_int64_t *acked, wa_result *r)
+{
+    wa_db *db;
+    apr_status_t rv;
+    wa_code code = check_batch(app, batch, r);
+
+    if (code == WA_OK) {
+        code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = apply_batch(db, p, request_id, batch, 0, acked);
+    if (rv == APR_EGENERAL) {
+        /* One event the database refuses must not hold up the others; a
+         * savepoint for each is dear, so only now. */
+        wa_log(WA_LOG_WARNING, request_id,
+               "WA0142: a batch was refused (SQLSTATE %s), trying its events"
+               " one by one",
+               wa_db_sqlstate(db));
+        wa_db_rollback(db);
+        rv = apply_batch(db, p, request_id, batch, 1, acked);
+    }
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    wa_db_close(db);
+    return code;
+}

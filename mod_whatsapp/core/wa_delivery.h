@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_delivery.h
+ * @brief One attempt to send an accepted message, and what follows from it.
+ *
+ * The module makes the first attempt inline, whatsappd all others, both here:
+ * whoever attempts holds the outbox row's lease.
+ */
+#ifndef WA_DELIVERY_H
+#define WA_DELIVERY_H
+
+#include "wa_app.h"
+
+/** Seconds a lease outlives the longest attempt. */
+#define WA_LEASE_SECONDS 60
+
+/** A message whose lease we hold. */
+typedef struct wa_outgoing {
+    const char *message_id, *session_id, *whatsapp_id;
+    const char *chat, *type, *content;
+    int attempts; /* counting this one; fences off a holder that was late */
+    int expired;  /* its time to live is over: fail it, don't send */
+} wa_outgoing;
+
+typedef enum wa_delivery {
+    WA_DELIVERY_SENT,
+    WA_DELIVERY_FAILED, /* for good; r says why */
+    WA_DELIVERY_LATER   /* stays in the outbox; r says why */
+} wa_delivery;
+
+/** Claim up to max due messages. @param found of wa_outgoing */
+apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
+                               apr_array_header_t **found);
+
+/** Attempt it and write the outcome down.
+ * @param wait for WhatsApp's acknowledgement
+ * @param sent_at filled with WA_DELIVERY_SENT */
+wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
+                                const char *request_id, const wa_outgoing *o,
+                                apr_interval_time_t wait, apr_time_t *sent_at,
+                                wa_result *r);
+
+/** Pause before the next attempt: doubling from 1 s to 60 s, a fifth of it
+ * random, so that what failed together does not come back together.
+ * @param attempts made so far, at least 1
+ * @param at_least what the bridge asked for; 0: nothing
+ * @return microseconds */
+apr_interval_time_t wa_delivery_pause(int attempts,
+                                      apr_interval_time_t at_least);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting without Redis: one table per process, emptied when its window
+ * ends, so that it holds no more than the users of one window. */
+#include "wa_limits.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+struct wa_local_limits {
+    apr_thread_mutex_t *lock;
+    apr_pool_t *parent;
+    apr_pool_t *pool; /* of the present minute */
+    apr_hash_t *counts;
+    apr_int64_t window; /* number of the minute counts stands for */
+};
+
+wa_local_limits *wa_local_limits_make(apr_pool_t *p)
+{
+    wa_local_limits *l = apr_pcalloc(p, sizeof(*l));
+
+    l->parent = p;
+    if (apr_thread_mutex_create(&l->lock, APR_THREAD_MUTEX_DEFAULT, p)
+        != APR_SUCCESS) {
+        return NULL;
+    }
+    return l;
+}
+
+static void start_window(wa_local_limits *l, apr_int64_t number)
+{
+    if (l->pool && l->window == number) {
+        return;
+    }
+    if (l->pool) {
+        apr_pool_clear(l->pool);
+    }
+    else {
+        apr_pool_create(&l->pool, l->parent);
+    }
+    l->counts = apr_hash_make(l->pool);
+    l->window = number;
+}
+
+apr_int64_t wa_local_limits_count(wa_local_limits *l, const char *what,
+                                  apr_int64_t n, apr_time_t now, int *reset)
+{
+    apr_int64_t seconds = apr_time_sec(now);
+    apr_int64_t *count, used;
+
+    *reset = (int)(60 - seconds % 60);
+    apr_thread_mutex_lock(l->lock);
+    start_window(l, seconds / 60);
+    count = apr_hash_get(l->counts, what, APR_HASH_KEY_STRING);
+    if (!count) {
+        count = apr_pcalloc(l->pool, sizeof(*count));
+        apr_hash_set(l->counts, apr_pstrdup(l->pool, what),
+                     APR_HASH_KEY_STRING, count);
+    }
+    *count += n;
+    used = *count;
+    apr_thread_mutex_unlock(l->lock);
+    return used;
+}

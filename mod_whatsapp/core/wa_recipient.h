@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wa_recipient.h @brief Phone numbers and WhatsApp ids, normalised. */
+#ifndef WA_RECIPIENT_H
+#define WA_RECIPIENT_H
+
+#include <apr_pools.h>
+
+#include "../base/wa_result.h"
+
+/** Normalise what a client calls a recipient.
+ *
+ * Takes an E.164 number (ITU-T E.164: 7 to 15 digits, no leading zero) with or
+ * without "+", with spaces, "-", ".", "(", ")" between digits, or a WhatsApp
+ * id ending in @s.whatsapp.net, @c.us, @g.us or @lid.
+ * @param recipient "+491701234567", or the id of a group or lid
+ * @param chat the WhatsApp id of the chat
+ * @return WA_OK or WA_E_RECIPIENT */
+wa_code wa_recipient_read(const char *text, const char **recipient,
+                          const char **chat, wa_result *r);
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_sessions.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_id.h"
+#include "../base/wa_time.h"
+
+#define NAME_MAX_LEN 64
+/* A bridge reports every 5 s; two missed reports and it is not believed. */
+#define BRIDGE_SILENT_SECONDS 15
+
+wa_code wa_session_name(const char **name, wa_result *r)
+{
+    const char *s = *name;
+
+    if (!s) {
+        *name = WA_SESSION_DEFAULT;
+        return WA_OK;
+    }
+    if (!*s || strlen(s) > NAME_MAX_LEN
+        || strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789._-")
+               != strlen(s)) {
+        return wa_fail_field(r, "/session", "format",
+                             "must be 1 to %d letters, digits, '.', '_', '-'",
+                             NAME_MAX_LEN);
+    }
+    return WA_OK;
+}
+
+/* What was connected is at best reconnecting when its bridge is silent. */
+static void doubt(wa_session *s, apr_int64_t silent)
+{
+    if (s->wanted && silent > BRIDGE_SILENT_SECONDS
+        && (!strcmp(s->status, "connected")
+            || !strcmp(s->status, "qr_pending"))) {
+        s->status = "connecting";
+        s->reason = "bridge_unreachable";
+        s->qr_code = NULL;
+    }
+}
+
+static wa_session *session_from_row(apr_pool_t *p, const wa_db_rows *rows)
+{
+    wa_session *s = apr_pcalloc(p, sizeof(*s));
+
+    s->id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
+    s->user_id = apr_pstrdup(p, wa_db_str(rows, 0, 1));
+    s->name = apr_pstrdup(p, wa_db_str(rows, 0, 2));
+    s->engine = apr_pstrdup(p, wa_db_str(rows, 0, 3));
+    s->status = apr_pstrdup(p, wa_db_str(rows, 0, 4));
+    s->reason = apr_pstrdup(p, wa_db_str(rows, 0, 5));
+    s->restricted = wa_db_bool(rows, 0, 6);
+    s->linked = wa_db_bool(rows, 0, 7);
+    s->wanted = wa_db_bool(rows, 0, 8);
+    s->phone_number = apr_pstrdup(p, wa_db_str(rows, 0, 9));
+    s->push_name = apr_pstrdup(p, wa_db_str(rows, 0, 10));
+    s->qr_code = apr_pstrdup(p, wa_db_str(rows, 0, 11));
+    s->qr_expires_at = wa_db_time(rows, 0, 12);
+    s->connected_at = wa_db_time(rows, 0, 13);
+    s->last_active_at = wa_db_time(rows, 0, 14);
+    s->updated_at = wa_db_time(rows, 0, 15);
+    doubt(s, wa_db_int(rows, 0, 16, 0));
+    return s;
+}
+
+wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const char *user_id, const char *name,
+                        wa_session **session, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    *session = NULL;
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_NAME, &rows, user_id, name);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (wa_db_count(rows)) {
+        *session = session_from_row(p, rows);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+apr_status_t wa_session_store(wa_db *db, apr_pool_t *p, const char *id,
+                              const char *bridge_id,
+                              const wa_bridge_state *st)
+{
+    apr_status_t rv;
+
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_STATE, NULL, id, st->status, st->reason,
+                   wa_db_p_bool(st->restricted), st->phone_number,
+                   st->push_name, wa_db_p_time(p, st->connected_at),
+                   wa_db_p_time(p, st->last_active_at), bridge_id);
+    if (rv == APR_SUCCESS && st->qr_code) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_QR, NULL, id, st->qr_code,
+                       wa_db_p_time(p, st->qr_expires_at), bridge_id);
+    }
+    return rv;
+}
+
+/* Store the state and read the row back, as one look at the session. */
+static wa_code store_and_find(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const char *user_id,
+                              const char *name, const char *id,
+                              const wa_bridge_state *state,
+                              wa_session **session, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = wa_session_store(db, p, id, NULL, state);
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_NAME, &rows, user_id, name);
+    }
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (wa_db_count(rows)) {
+        *session = session_from_row(p, rows);
+    }
+    else {
+        code = wa_fail(r, WA_E_NOT_FOUND, NULL); /* deleted meanwhile */
+    }
+    wa_db_close(db);
+    return code;
+}
+
+static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
+                    const wa_principal *who, const char *name,
+                    const char *engine, wa_session **session, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), who->user_id,
+                   name, engine);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (!wa_db_count(rows)) {
+        code = wa_fail(r, WA_E_SESSION_LIMIT,
+                       "The user may have no further session beside the ones"
+                       " there are");
+    }
+    else {
+        *session = session_from_row(p, rows);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_principal *who, const char *name,
+                        const char *engine, wa_session **session,
+                        wa_result *r)
+{
+    wa_bridge_state state;
+    wa_code code = want(app, p, request_id, who, name,
+                        engine ? engine : "baileys", session, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    code = wa_bridge_session_start(&app->bridge, p, request_id, (*session)->id,
+                                   (*session)->engine, &state, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    return store_and_find(app, p, request_id, who->user_id, name,
+                          (*session)->id, &state, session, r);
+}
+
+typedef wa_code bridge_verb(const wa_bridge *b, apr_pool_t *p,
+                            const char *request_id, const char *session,
+                            wa_bridge_state *state, wa_result *r);
+
+static wa_code unwant(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *id, wa_result *r)
+{
+    wa_db *db;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_UNWANT, NULL, id);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+/* The wish is written down before the bridge hears it, so that nothing is
+ * sent any more from the moment of the call, whatever the bridge does. */
+static wa_code end_session(wa_app *app, apr_pool_t *p, const char *request_id,
+                           const wa_principal *who, const char *name,
+                           bridge_verb *verb, wa_session **session,
+                           wa_result *r)
+{
+    wa_bridge_state state;
+    wa_code code = wa_session_find(app, p, request_id, who->user_id, name,
+                                   session, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!*session) {
+        return wa_fail(r, WA_E_NOT_LINKED, "There is no session to end; start"
+                                           " one with POST"
+                                           " /api/session/init");
+    }
+    code = unwant(app, p, request_id, (*session)->id, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    code = verb(&app->bridge, p, request_id, (*session)->id, &state, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    return store_and_find(app, p, request_id, who->user_id, name,
+                          (*session)->id, &state, session, r);
+}
+
+wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const wa_principal *who,
+                              const char *name, wa_session **session,
+                              wa_result *r)
+{
+    return end_session(app, p, request_id, who, name,
+                       wa_bridge_session_disconnect, session, r);
+}
+
+wa_code wa_session_logout(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const wa_principal *who, const char *name,
+                          wa_session **session, wa_result *r)
+{
+    return end_session(app, p, request_id, who, name,
+                       wa_bridge_session_logout, session, r);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_sessions.h
+ * @brief WhatsApp sessions: a user's phone, linked through a bridge.
+ *
+ * PostgreSQL holds what is known of a session; the bridge reports changes as
+ * events (wa_bridge_events.h). A session whose bridge has not been heard of is
+ * never shown as connected.
+ */
+#ifndef WA_SESSIONS_H
+#define WA_SESSIONS_H
+
+#include "wa_app.h"
+#include "wa_auth.h"
+
+#define WA_SESSION_DEFAULT "default"
+
+typedef struct wa_session {
+    const char *id, *user_id, *name, *engine;
+    const char *status; /* as shown: see the file's comment */
+    const char *reason; /* or NULL */
+    int restricted;
+    int linked; /* the bridge holds credentials of a phone */
+    int wanted; /* its user wants it connected */
+    const char *phone_number, *push_name;
+    const char *qr_code; /* while one is valid, or NULL */
+    apr_time_t qr_expires_at, connected_at, last_active_at, updated_at;
+} wa_session;
+
+/** Check a session's name: 1 to 64 of [A-Za-z0-9._-]; NULL is the default. */
+wa_code wa_session_name(const char **name, wa_result *r);
+
+/** Look a session up.
+ * @param session NULL when the user has none of that name
+ * @return WA_OK, or what the database failed with */
+wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const char *user_id, const char *name,
+                        wa_session **session, wa_result *r);
+
+/** Want it connected: make the row, start it at the bridge.
+ * @param engine NULL: the one it has, or baileys
+ * @return WA_OK, WA_E_SESSION_LIMIT, WA_E_BRIDGE_UNAVAILABLE, … */
+wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_principal *who, const char *name,
+                        const char *engine, wa_session **session,
+                        wa_result *r);
+
+/** Close the connection, keep the link. @return WA_OK, WA_E_NOT_LINKED, … */
+wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const wa_principal *who,
+                              const char *name, wa_session **session,
+                              wa_result *r);
+
+/** Unlink the phone. @return as wa_session_disconnect */
+wa_code wa_session_logout(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const wa_principal *who, const char *name,
+                          wa_session **session, wa_result *r);
+
+/** Write down what a bridge says of a session.
+ * @param bridge_id NULL when not known */
+apr_status_t wa_session_store(wa_db *db, apr_pool_t *p, const char *id,
+                              const char *bridge_id,
+                              const wa_bridge_state *state);
+
+#endif

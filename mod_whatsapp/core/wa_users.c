@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_users.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include "../base/wa_crypto.h"
+#include "../base/wa_id.h"
+#include "../base/wa_json.h"
+#include "../base/wa_log.h"
+
+#define USERNAME_MIN 3
+#define USERNAME_MAX 64
+#define EMAIL_MAX 254 /* RFC 5321 */
+/* Each password check takes 19 MiB and a core for tens of milliseconds. */
+#define LOGINS_AT_ONCE 4
+#define USER_COLUMNS 11
+
+static wa_user *user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
+{
+    wa_user *u = apr_pcalloc(p, sizeof(*u));
+
+    u->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
+    u->username = apr_pstrdup(p, wa_db_str(rows, row, 1));
+    u->email = apr_pstrdup(p, wa_db_str(rows, row, 2));
+    u->role = apr_pstrdup(p, wa_db_str(rows, row, 3));
+    u->is_active = wa_db_bool(rows, row, 4);
+    u->max_messages_per_minute = wa_db_int(rows, row, 5, 0);
+    u->max_messages_per_day = wa_db_int(rows, row, 6, 0);
+    u->max_requests_per_minute = wa_db_int(rows, row, 7, 0);
+    u->max_sessions = wa_db_int(rows, row, 8, 0);
+    u->created_at = wa_db_time(rows, row, 9);
+    u->updated_at = wa_db_time(rows, row, 10);
+    return u;
+}
+
+/* Letters, digits, '.', '_', '-': what needs no escaping anywhere we use it. */
+static void check_username(const char *s, wa_result *r)
+{
+    apr_size_t len = strlen(s);
+
+    if (len < USERNAME_MIN || len > USERNAME_MAX) {
+        wa_fail_field(r, "/username", "length",
+                      "must have %d to %d characters", USERNAME_MIN,
+                      USERNAME_MAX);
+        return;
+    }
+    if (strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                  "0123456789._-")
+        != len) {
+        wa_fail_field(r, "/username", "format",
+                      "may hold letters, digits, '.', '_' and '-' only");
+    }
+}
+
+/* Only the shape: whether mail arrives there, mail alone can tell. */
+static void check_email(const char *s, wa_result *r)
+{
+    const char *at = strrchr(s, '@');
+    const char *c;
+    int good = at && at > s && at - s <= 64 && strchr(at, '.')
+               && at[1] != '.' && s[strlen(s) - 1] != '.'
+               && strlen(s) <= EMAIL_MAX && strchr(s, '@') == at;
+
+    for (c = s; good && *c; c++) {
+        good = (unsigned char)*c > ' ' && (unsigned char)*c < 0x7f
+               && !strchr("<>()[],;:\\\"", *c);
+    }
+    if (!good) {
+        wa_fail_field(r, "/email", "format", "must be an e-mail address");
+    }
+}
+
+static void check_limit(const char *pointer, apr_int64_t *limit,
+                        apr_int64_t dflt, wa_result *r)
+{
+    if (!*limit) {
+        *limit = dflt;
+    }
+    if (*limit < 1 || *limit > WA_LIMIT_MAX) {
+        wa_fail_field(r, pointer, "range", "must be from 1 to %d",
+                      WA_LIMIT_MAX);
+    }
+}
+
+static wa_code check_user(wa_user *u, const char *password, wa_result *r)
+{
+    check_username(u->username, r);
+    check_email(u->email, r);
+    if (password) {
+        apr_size_t len = wa_utf8_length(password);
+
+        if (len < WA_PASSWORD_MIN || strlen(password) > WA_PASSWORD_MAX) {
+            wa_fail_field(r, "/password", "length",
+                          "must have at least %d characters and at most %d"
+                          " bytes",
+                          WA_PASSWORD_MIN, WA_PASSWORD_MAX);
+        }
+    }
+    if (strcmp(u->role, "admin") && strcmp(u->role, "user")) {
+        wa_fail_field(r, "/role", "value", "must be admin or user");
+    }
+    check_limit("/max_messages_per_minute", &u->max_messages_per_minute,
+                WA_DEFAULT_MESSAGES_PER_MINUTE, r);
+    check_limit("/max_messages_per_day", &u->max_messages_per_day,
+                WA_DEFAULT_MESSAGES_PER_DAY, r);
+    check_limit("/max_requests_per_minute", &u->max_requests_per_minute,
+                WA_DEFAULT_REQUESTS_PER_MINUTE, r);
+    check_limit("/max_sessions", &u->max_sessions, 1, r);
+    return r->code;
+}
+
+static wa_code insert_failed(const wa_db *db, apr_status_t rv,
+                             const char *request_id, wa_result *r)
+{
+    const char *constraint = wa_db_constraint(db);
+
+    if (constraint && !strcmp(constraint, "users_username_key")) {
+        return wa_fail(r, WA_E_USERNAME_TAKEN, NULL);
+    }
+    if (constraint && !strcmp(constraint, "users_email_key")) {
+        return wa_fail(r, WA_E_EMAIL_TAKEN, NULL);
+    }
+    return wa_db_fail(db, rv, request_id, r);
+}
+
+/* Hash within the bound of LOGINS_AT_ONCE. */
+static wa_code hash_password(wa_app *app, apr_pool_t *p, const char *password,
+                             const char **hash, wa_result *r)
+{
+    if (!wa_gate_enter(&app->logins, LOGINS_AT_ONCE)) {
+        return wa_fail_retry(r, WA_E_BUSY_LOGIN, 1, NULL);
+    }
+    *hash = wa_password_hash(p, password);
+    wa_gate_leave(&app->logins);
+    return *hash ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
+}
+
+wa_code wa_user_create(wa_app *app, apr_pool_t *p, const char *request_id,
+                       wa_user *u, const char *password, wa_result *r)
+{
+    const char *hash = NULL;
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code = check_user(u, password, r);
+
+    if (code == WA_OK && password) {
+        code = hash_password(app, p, password, &hash, r);
+    }
+    if (code == WA_OK) {
+        code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    u->id = wa_id_uuid(p);
+    rv = WA_DB_RUN(db, WA_SQL_USER_INSERT, &rows, u->id, u->username, u->email,
+                   hash, u->role, wa_db_p_int(p, u->max_messages_per_minute),
+                   wa_db_p_int(p, u->max_messages_per_day),
+                   wa_db_p_int(p, u->max_requests_per_minute),
+                   wa_db_p_int(p, u->max_sessions));
+    if (rv != APR_SUCCESS) {
+        code = insert_failed(db, rv, request_id, r);
+    }
+    else {
+        *u = *user_from_row(p, rows, 0);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+wa_code wa_user_get(wa_app *app, apr_pool_t *p, const char *request_id,
+                    const char *id, wa_user **user, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_USER_BY_ID, &rows, id);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (!wa_db_count(rows)) {
+        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    else {
+        *user = user_from_row(p, rows, 0);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+wa_code wa_user_list(wa_app *app, apr_pool_t *p, const char *request_id,
+                     apr_time_t after_created, const char *after_id, int limit,
+                     apr_array_header_t **users, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code;
+    int i;
+
+    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_USERS_PAGE, &rows,
+                   wa_db_p_time(p, after_created), after_id,
+                   wa_db_p_int(p, limit));
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else {
+        *users = apr_array_make(p, limit, sizeof(wa_user));
+        for (i = 0; i < wa_db_count(rows); i++) {
+            APR_ARRAY_PUSH(*users, wa_user) = *user_from_row(p, rows, i);
+        }
+    }
+    wa_db_close(db);
+    return code;
+}
+
+/* @param hash NULL when there is no such user, or none who may log in */
+static wa_code load_login(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const char *username, wa_user **user,
+                          const char **hash, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_USER_LOGIN, &rows, username);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (wa_db_count(rows)) {
+        *user = user_from_row(p, rows, 0);
+        if ((*user)->is_active) {
+            *hash = apr_pstrdup(p, wa_db_str(rows, 0, USER_COLUMNS));
+        }
+    }
+    wa_db_close(db);
+    return code;
+}
+
+wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *username, const char *password,
+                      wa_user **user, wa_result *r)
+{
+    wa_user *found = NULL;
+    const char *hash = NULL;
+    wa_code code;
+    int good;
+
+    if (!wa_gate_enter(&app->logins, LOGINS_AT_ONCE)) {
+        return wa_fail_retry(r, WA_E_BUSY_LOGIN, 1, NULL);
+    }
+    code = load_login(app, p, request_id, username, &found, &hash, r);
+    /* An unknown user costs the same: the hash is NULL then. */
+    good = code == WA_OK && wa_password_verify(hash, password);
+    wa_gate_leave(&app->logins);
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!good) {
+        wa_log(WA_LOG_NOTICE, request_id, "WA0121: a login failed");
+        return wa_fail(r, WA_E_BAD_LOGIN, NULL);
+    }
+    *user = found;
+    return WA_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* whatsappd --create-admin: the first user, whom no API call could make. */
+#include "wad.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_crypto.h"
+#include "../core/wa_users.h"
+
+int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
+                     const char *password_file)
+{
+    wa_result *r = wa_result_make(p);
+    const char *password;
+    wa_user user;
+    wa_code code;
+
+    if (wa_secret_read(p, password_file, WA_PASSWORD_MIN, &password)
+        != APR_SUCCESS) {
+        fprintf(stderr, "whatsappd: %s can't be read, or has less than %d"
+                        " characters\n", password_file, WA_PASSWORD_MIN);
+        return EXIT_FAILURE;
+    }
+    memset(&user, 0, sizeof(user));
+    user.username = username;
+    user.email = apr_pstrcat(p, username, "@localhost.localdomain", NULL);
+    user.role = "admin";
+    code = wa_user_create(app, p, NULL, &user, password, r);
+    if (code == WA_E_USERNAME_TAKEN) {
+        printf("user %s exists; left as it is\n", username);
+        return EXIT_SUCCESS;
+    }
+    if (code != WA_OK) {
+        fprintf(stderr, "whatsappd: %s was not made: %s%s%s\n", username,
+                wa_code_title(code), r->detail ? ": " : "",
+                r->detail ? r->detail : "");
+        return EXIT_FAILURE;
+    }
+    printf("admin %s made\n", username);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wad.h @brief What the files of whatsappd share. */
+#ifndef WAD_H
+#define WAD_H
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include "../core/wa_app.h"
+
+/** Has the daemon been told to end? Safe from every thread. */
+int wad_stopping(void);
+
+/** Read a configuration file: "Name value" lines, values may be quoted,
+ * # starts a comment.
+ * @param why what is wrong with which line, for people
+ * @return APR_SUCCESS, APR_EINVAL, or why the file can't be read */
+apr_status_t wad_config_read(wa_settings *settings, apr_pool_t *p,
+                             const char *path, const char **why);
+
+/** A job: its own thread calls it over and over until the daemon ends.
+ * @param p emptied after each call
+ * @return how long to pause before the next call */
+typedef apr_interval_time_t wad_job_fn(wa_app *app, void *state,
+                                       apr_pool_t *p);
+
+typedef struct wad_job {
+    const char *name;
+    wad_job_fn *run;
+    /** Make the job's state, or NULL when it needs none. */
+    void *(*start)(wa_app *app, apr_pool_t *p);
+} wad_job;
+
+/** All jobs, ended by a row without name. */
+extern const wad_job wad_jobs[];
+
+/** Run all jobs until wad_stopping; returns when each has ended. */
+apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p);
+
+/* outbox.c: sends what the inline attempt could not */
+void *wad_outbox_start(wa_app *app, apr_pool_t *p);
+wad_job_fn wad_outbox_run;
+
+/* heartbeat.c: tells that this daemon is at work */
+wad_job_fn wad_heartbeat_run;
+
+/** Make the first admin; a user of that name is left as it is.
+ * @return the program's exit status */
+int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
+                     const char *password_file);
+
+#endif

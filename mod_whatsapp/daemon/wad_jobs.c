@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wad.h"
+
+#include <apr_thread_proc.h>
+
+#include "../base/wa_log.h"
+
+#define JOBS_MAX 16
+/* How soon a pausing job notices that the daemon ends. */
+#define NAP apr_time_from_msec(100)
+
+const wad_job wad_jobs[] = {
+    { "outbox", wad_outbox_run, wad_outbox_start },
+    { "heartbeat", wad_heartbeat_run, NULL },
+    { NULL, NULL, NULL }
+};
+
+typedef struct running {
+    const wad_job *job;
+    wa_app *app;
+    apr_pool_t *pool; /* the thread's own */
+} running;
+
+static void pause_for(apr_interval_time_t wait)
+{
+    apr_time_t until = apr_time_now() + wait;
+
+    while (!wad_stopping() && apr_time_now() < until) {
+        apr_interval_time_t left = until - apr_time_now();
+
+        apr_sleep(left < NAP ? left : NAP);
+    }
+}
+
+static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+{
+    running *me = data;
+    apr_pool_t *scratch;
+    void *state = NULL;
+
+    apr_pool_create(&scratch, me->pool);
+    if (me->job->start) {
+        state = me->job->start(me->app, me->pool);
+    }
+    while (!wad_stopping()) {
+        apr_interval_time_t wait = me->job->run(me->app, state, scratch);
+
+        apr_pool_clear(scratch);
+        pause_for(wait);
+    }
+    apr_thread_exit(thread, APR_SUCCESS);
+    return NULL;
+}
+
+apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p)
+{
+    apr_thread_t *threads[JOBS_MAX];
+    running all[JOBS_MAX];
+    apr_status_t rv = APR_SUCCESS, ended;
+    int n = 0, i;
+
+    for (; wad_jobs[n].name && n < JOBS_MAX; n++) {
+        all[n].job = &wad_jobs[n];
+        all[n].app = app;
+        apr_pool_create(&all[n].pool, p);
+        rv = apr_thread_create(&threads[n], NULL, run, &all[n], p);
+        if (rv != APR_SUCCESS) {
+            wa_log(WA_LOG_ERR, NULL, "WA0201: job %s can't be started",
+                   wad_jobs[n].name);
+            break;
+        }
+    }
+    for (i = 0; i < n; i++) {
+        apr_thread_join(&ended, threads[i]);
+    }
+    return rv;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_flow.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../core/wa_auth.h"
+#include "../core/wa_limits.h"
+#include "wa_body.h"
+
+/* One step of the line; all have this form so that they stand in a table. */
+typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp,
+                         wa_result *r);
+
+static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
+                            wa_result *r)
+{
+    switch (req->route->scope) {
+    case WA_SCOPE_PUBLIC:
+        return WA_OK;
+    case WA_SCOPE_INTERNAL:
+        return wa_auth_internal(app, req, r);
+    default:
+        req->limits = apr_pcalloc(req->pool, sizeof(*req->limits));
+        return wa_auth_request(app, req, &req->principal, req->limits, r);
+    }
+}
+
+static wa_code authorise(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
+{
+    if (req->route->scope == WA_SCOPE_ADMIN
+        && strcmp(req->principal->role, "admin")) {
+        return wa_fail(r, WA_E_FORBIDDEN, "Only an admin may do that");
+    }
+    return WA_OK;
+}
+
+static wa_code read_body(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
+{
+    if (!req->route->body_max) {
+        return WA_OK;
+    }
+    return wa_body_read_json(req, req->route->body_max, req->route->schema, r);
+}
+
+static wa_code handle(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
+{
+    return req->route->handler(app, req, resp, r);
+}
+
+static stage_fn *const stages[] = { authenticate, authorise, read_body,
+                                    handle };
+
+void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req,
+                 wa_resp *resp)
+{
+    wa_result *r = wa_result_make(req->pool);
+    wa_code code = wa_route_find(table, req, r);
+    apr_size_t i;
+
+    for (i = 0; code == WA_OK && i < sizeof(stages) / sizeof(stages[0]); i++) {
+        code = stages[i](app, req, resp, r);
+    }
+    if (code != WA_OK) {
+        r->code = code;
+        wa_resp_problem(resp, req, r);
+    }
+    if (req->limits) {
+        wa_limits_headers(req->pool, req->limits, resp->headers);
+    }
+    apr_table_setn(resp->headers, "X-Request-ID", req->request_id);
+    if (!apr_table_get(resp->headers, "Cache-Control")) {
+        apr_table_setn(resp->headers, "Cache-Control", "no-store");
+    }
+    apr_table_setn(resp->headers, "X-Content-Type-Options", "nosniff");
+}

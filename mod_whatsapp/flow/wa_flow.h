@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wa_flow.h @brief A request, as one straight line to its response. */
+#ifndef WA_FLOW_H
+#define WA_FLOW_H
+
+#include "wa_route.h"
+
+/** Route, authenticate and count, authorise, read and check the body, handle.
+ * The first stage that fails ends it; resp always comes back complete.
+ * @param table wa_routes_api or wa_routes_internal */
+void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req,
+                 wa_resp *resp);
+
+#endif

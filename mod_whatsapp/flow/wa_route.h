@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_route.h
+ * @brief What an endpoint is, and how a request finds it.
+ */
+#ifndef WA_ROUTE_H
+#define WA_ROUTE_H
+
+#include "../base/wa_http_msg.h"
+#include "../core/wa_app.h"
+
+/** Who may call an endpoint. */
+typedef enum wa_scope {
+    WA_SCOPE_PUBLIC,   /* anybody */
+    WA_SCOPE_USER,     /* any principal, for its own user's things */
+    WA_SCOPE_ADMIN,    /* a principal whose user is an admin */
+    WA_SCOPE_INTERNAL  /* who shows the internal secret */
+} wa_scope;
+
+/** Answers a request that passed everything the route row asks for.
+ * @return WA_OK with resp filled, or a failure recorded in r */
+typedef wa_code wa_handler_fn(wa_app *app, wa_req *req, wa_resp *resp,
+                              wa_result *r);
+
+typedef struct wa_route {
+    const char *method;
+    const char *path; /* below the mount; {name} matches one segment */
+    wa_scope scope;
+    apr_size_t body_max;    /* bytes; 0: no body is read */
+    const wa_field *schema; /* of the body; NULL: any object */
+    wa_handler_fn *handler;
+} wa_route;
+
+/** THE table of endpoints, ended by a row without method. */
+extern const wa_route wa_routes_api[];
+extern const wa_route wa_routes_internal[];
+
+/** Find the row for method and path; fills req->route and req->params.
+ * A leading "/v1" is the same table.
+ * @return WA_OK, WA_E_NOT_FOUND, WA_E_METHOD with r->allow,
+ *         WA_E_MALFORMED for a path that can't be decoded */
+wa_code wa_route_find(const wa_route *table, wa_req *req, wa_result *r);
+
+#endif
