@@ -289,8 +289,10 @@ static apr_status_t status_of(CURLcode code, int sent)
     case CURLE_OK:
         return APR_SUCCESS;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return APR_EINVAL;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        /* Also an answer that isn't HTTP/1. */
+        return sent ? APR_ECONNABORTED : APR_EINVAL;
     case CURLE_OPERATION_TIMEDOUT:
         return APR_TIMEUP;
     case CURLE_WRITE_ERROR:

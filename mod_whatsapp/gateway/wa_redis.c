@@ -22,7 +22,9 @@
 
 #define CONNECT_WAIT apr_time_from_msec(100)
 #define ANSWER_WAIT  apr_time_from_msec(50)
-/* The breaker opens after so many failures within so long. */
+/* The breaker opens after so many failures in a row within so long. One that
+ * succeeded in between shows a Redis that is there: on a busy machine single
+ * calls may be late, and that must not switch off the limits. */
 #define FAILURES        5
 #define FAILURE_WINDOW  apr_time_from_sec(10)
 #define PROBE_INTERVAL  apr_time_from_sec(1)
@@ -38,7 +40,7 @@ struct wa_redis {
     redisContext **idle;
     int nidle;
     int in_use;
-    apr_time_t failed[FAILURES]; /* ring of the last failures */
+    apr_time_t failed[FAILURES]; /* ring of those since the last success */
     int next_failed;
     apr_time_t next_probe; /* 0: the breaker is closed */
 };
@@ -88,10 +90,8 @@ static void note_success(wa_redis *r)
 
     apr_thread_mutex_lock(r->lock);
     closed = r->next_probe != 0;
-    if (closed) {
-        r->next_probe = 0;
-        memset(r->failed, 0, sizeof(r->failed));
-    }
+    r->next_probe = 0;
+    memset(r->failed, 0, sizeof(r->failed));
     apr_thread_mutex_unlock(r->lock);
     if (closed) {
         wa_log(WA_LOG_NOTICE, NULL, "WA0222: Redis answers again");
