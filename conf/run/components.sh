@@ -61,7 +61,7 @@ component() {
         CMD=("$WA_NODE" src/server.js)
         ENVV+=("BRIDGE_LISTEN=127.0.0.1:$BRIDGE_PORT" "BRIDGE_MODE=$WA_MODE"
             "BRIDGE_SECRET_FILE=$SECRETS/bridge_secret"
-            "BRIDGE_EVENTS_URL=http://127.0.0.1:$INTERNAL_PORT/internal/events"
+            "BRIDGE_EVENTS_URL=http://127.0.0.1:$INTERNAL_PORT/internal/v1/events"
             "BRIDGE_EVENTS_SECRET_FILE=$SECRETS/internal_secret"
             "BRIDGE_MASTER_KEY_FILE=$SECRETS/master_key"
             "BRIDGE_DATA_DIR=$WA_BASE/bridge" LOG_LEVEL=info NODE_ENV=production)
@@ -145,6 +145,7 @@ stop_component() {
     if [[ -n $pid ]]; then
         # Fast shutdown: clients are sent away, what is committed stays.
         if [[ $1 == postgresql ]]; then sig=INT limit=300; fi
+        if [[ ${WA_STOP_MODE:-} == immediate ]]; then sig=QUIT; fi
         write_file "$WA_BASE/run/started/$1.asked" "$pid"
         kill -s "$sig" "$pid" 2>/dev/null || true
         for ((i = 0; i < limit; i++)); do

@@ -28,13 +28,15 @@ typedef struct exchange {
 
 /* ----------------------------------------------------------------- the wire */
 
-static const apr_table_t *make_headers(const exchange *x)
+static const apr_table_t *make_headers(const exchange *x, int with_body)
 {
     apr_table_t *t = apr_table_make(x->p, 3);
 
     apr_table_setn(t, "Authorization",
                    apr_pstrcat(x->p, "Bearer ", x->b->secret, NULL));
-    apr_table_setn(t, "Content-Type", "application/json");
+    if (with_body) {
+        apr_table_setn(t, "Content-Type", "application/json");
+    }
     if (x->request_id) {
         apr_table_setn(t, "X-Request-ID", x->request_id);
     }
@@ -62,7 +64,7 @@ static void call(exchange *x, const char *method, const char *path,
     wa_result *ignored = wa_result_make(x->p);
 
     c.url = apr_pstrcat(x->p, x->b->url, path, NULL);
-    c.headers = make_headers(x);
+    c.headers = make_headers(x, body != NULL);
     if (body) {
         c.body = wa_json_dump(x->p, body, &c.body_len);
         json_decref(body);
