@@ -1,0 +1,310 @@
+#!/usr/bin/env bash
+# test-run.sh [PATTERN…]: the tests that need servers, as the run user: starts a
+# stack of its own below var/test, runs the C unit tests, the bridge's tests and
+# those that talk to Apache, adds up, and stops everything.
+set -euo pipefail
+umask 077
+# shellcheck source=conf/run/common.sh
+. "$WA_ROOT/conf/run/common.sh"
+# shellcheck source=conf/run/test.sh
+. "$WA_ROOT/conf/run/test.sh"
+
+WA_PATTERNS=("$@")
+GROUP_SECONDS=1800
+passed=$WA_GUARDS_PASSED failed=0 skipped=0
+why=()
+
+# ---- adding up -------------------------------------------------------------
+
+fail() {
+    failed=$((failed + 1))
+    why+=("$1")
+}
+
+# add RESULTS GROUP: what WA::Harness wrote.
+add() {
+    local word rest n
+    if [[ ! -s $1 ]]; then
+        fail "$2: ended without a result"
+        return
+    fi
+    n=0
+    while read -r word rest; do
+        case $word in
+        passed) passed=$((passed + rest)) n=$((n + rest)) ;;
+        failed) failed=$((failed + rest)) n=$((n + rest)) ;;
+        skipped) skipped=$((skipped + rest)) n=$((n + rest)) ;;
+        why) why+=("$rest") ;;
+        esac
+    done <"$1"
+    ((n)) || fail "$2: no test was run"
+}
+
+# none GROUP: no file of it is there; that is a failure unless patterns chose.
+none() { ((${#WA_PATTERNS[@]})) || fail "$1: no test was found"; }
+
+closing() {
+    local rc=$? line
+    trap - EXIT
+    trap '' INT TERM HUP
+    stop_stack
+    if ((rc && !finished)); then fail "the run was cut short (status $rc)"; fi
+    if ((passed + failed == 0)); then fail 'no test was run'; fi
+    if ((${#why[@]})); then
+        say
+        say "${c_red}Failed:${c_off}"
+        for line in "${why[@]}"; do say "  $line"; done
+        say "The logs: $(shown "$WA_BASE")/log/, $(shown "$WA_BASE")/t/logs/error_log"
+    fi
+    ((!skipped)) || say "($skipped skipped, as t/SKIPS allows)"
+    say
+    say "$passed passed, $failed failed"
+    ((failed == 0)) || exit 1
+    exit 0
+}
+
+# ---- the stack -------------------------------------------------------------
+
+# Four free ports in a row, below the range that the kernel gives out by itself.
+choose_ports() {
+    local try p
+    for ((try = 0; try < 200; try++)); do
+        WA_PORT_BASE=$((20000 + (RANDOM % 1200) * 10))
+        for ((p = WA_PORT_BASE; p < WA_PORT_BASE + 4; p++)); do
+            port_free "$p" || continue 2
+        done
+        return 0
+    done
+    die 'no four free ports in a row from 20000 to 32000'
+}
+
+start_stack() {
+    if [[ -e $WA_BASE/run/env ]]; then stop_stack; fi
+    rm -rf -- "$WA_BASE"
+    mkdir -m 0711 "$WA_BASE"
+    choose_ports
+    export WA_PORT_BASE WA_DETACH=1
+    "$BASH" "$WA_ROOT/conf/run/stack.sh" start || die 'the servers for the tests did not start'
+    # shellcheck source=/dev/null
+    . "$WA_BASE/run/env"
+    # shellcheck source=conf/run/components.sh
+    . "$WA_ROOT/conf/run/components.sh"
+}
+
+stop_stack() {
+    [[ -e $WA_BASE/run/env ]] || return 0
+    "$BASH" "$WA_ROOT/conf/run/stack.sh" stop
+}
+
+# A script of one line, so that a test may call it by one word.
+wrapper() {
+    printf '#!/bin/sh\nexec "%s" "%s" "%s" "$@"\n' "$BASH" \
+        "$WA_ROOT/conf/run/$2" "$WA_BASE" >"$WA_BASE/$1"
+    chmod 0700 "$WA_BASE/$1"
+}
+
+# What the tests may know of the stack; the one list of these names.
+export_addresses() {
+    wrapper ctl ctl.sh
+    wrapper pg_ctl pg_ctl.sh
+    mkdir -p "$WA_BASE/apache/htdocs"
+    WA_TEST_DOCUMENT_ROOT=$WA_BASE/apache/htdocs
+    [[ ! -d $WA_ROOT/htdocs ]] || WA_TEST_DOCUMENT_ROOT=$WA_ROOT/htdocs
+    export WA_TEST_DOCUMENT_ROOT
+    export WA_TEST_SRC_DIR=$WA_ROOT WA_TEST_BUILD_DIR=$WA_ROOT/build
+    export WA_TEST_DIR=$WA_BASE WA_TEST_LOG_DIR=$WA_BASE/log
+    export WA_TEST_SECRETS_DIR=$SECRETS
+    export WA_TEST_ADMIN_USER=admin
+    export WA_TEST_ADMIN_PASSWORD_FILE=$SECRETS/admin_password
+    export WA_TEST_DB=$WA_CONNINFO
+    export WA_TEST_PGHOST=$WA_SOCKETS WA_TEST_PG_DIR=$WA_BASE/pg
+    export WA_TEST_PG_BIN WA_TEST_PG_CTL=$WA_BASE/pg_ctl
+    WA_TEST_PG_BIN=$(pg_bin)
+    export WA_TEST_PG_PID_FILE=$WA_BASE/run/pids/postgresql
+    export WA_TEST_REDIS_SOCKET=$REDIS_SOCKET WA_TEST_REDIS=unix:$REDIS_SOCKET
+    export WA_TEST_REDIS_START="$WA_BASE/ctl start redis"
+    export WA_TEST_REDIS_PID_FILE=$WA_BASE/run/pids/redis
+    export WA_TEST_PORT=$PUBLIC_PORT
+    export WA_TEST_BASE_URL=http://127.0.0.1:$PUBLIC_PORT
+    export WA_TEST_INTERNAL_PORT=$INTERNAL_PORT
+    export WA_TEST_INTERNAL_URL=http://127.0.0.1:$INTERNAL_PORT
+    export WA_TEST_BRIDGE_URL=http://127.0.0.1:$BRIDGE_PORT
+    export WA_TEST_BRIDGE_PID_FILE=$WA_BASE/run/pids/bridge
+    export WA_TEST_BRIDGE_DIR=$WA_BASE/bridge
+    export WA_TEST_SANDBOX_URL=http://127.0.0.1:$SANDBOX_PORT
+    export WA_TEST_SANDBOX_PID_FILE=$WA_BASE/run/pids/sandbox
+    export WA_TEST_WHATSAPPD_PID_FILE=$WA_BASE/run/pids/whatsappd
+    export WA_TEST_WHATSAPPD_CONF=$WA_BASE/whatsappd.conf
+    export WA_TEST_HTTPD_CONF=$WA_BASE/apache/whatsapp.conf
+    export WA_TEST_HTTPD_PID_FILE=$WA_BASE/t/logs/httpd.pid
+    export WA_TEST_HTTPD_LOG=$WA_BASE/t/logs/error_log
+    export WA_TEST_NODE=$WA_NODE
+    export WA_TEST_CTL=$WA_BASE/ctl
+    export HOME=$WA_BASE/tmp TMPDIR=$WA_BASE/tmp
+}
+
+# ---- the groups ------------------------------------------------------------
+
+heading() {
+    say
+    say "${c_bold}$1${c_off}"
+}
+
+# The unit tests have a database of their own in the same cluster.
+unit_database() {
+    "$WA_TEST_PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$WA_SOCKETS" -U postgres \
+        -d postgres -c 'CREATE DATABASE whatsapp_unit OWNER whatsapp'
+    PATH=$WA_TEST_PG_BIN:$PATH "$BASH" "$WA_ROOT/sql/migrate.sh" up \
+        "${WA_CONNINFO/dbname=whatsapp/dbname=whatsapp_unit}"
+}
+
+group_unit() {
+    local f files=() results=$WA_BASE/log/unit.results
+    for f in "$WA_ROOT"/build/unit/test_*; do
+        if [[ -x $f && -e $WA_ROOT/t/unit/${f##*/}.c ]] && wanted "t/unit/${f##*/}"; then
+            files+=("$f")
+        fi
+    done
+    if ((!${#files[@]})); then
+        none 'C unit tests'
+        return 0
+    fi
+    heading 'C unit tests'
+    step 'Database of the unit tests' "$WA_BASE/log/setup.log" unit_database
+    # These end Redis themselves and say when they want it back.
+    hold redis
+    # shellcheck disable=SC2016 # Perl
+    WA_TEST_DB=${WA_CONNINFO/dbname=whatsapp/dbname=whatsapp_unit} \
+        timeout -k 10 "$GROUP_SECONDS" perl -I "$WA_ROOT/conf/run" -MWA::Harness -e '
+        my ($log, $results, @files) = @ARGV;
+        exit(WA::Harness::run({
+            tests => [map { [$_, "t/unit/" . s{.*/}{}r] } @files], exec => [],
+            log => $log, results => $results,
+            skips => "$ENV{WA_TEST_SRC_DIR}/t/SKIPS" }) ? 0 : 1)' \
+        "$WA_BASE/log/unit.tap" "$results" "${files[@]}" </dev/null || true
+    start_component redis 30 || fail 'Redis did not get ready after the C unit tests'
+    add "$results" 'C unit tests'
+}
+
+# node's runner closes with its own totals; its failures and skips are picked
+# out of its TAP.
+group_bridge() {
+    local f files=() tap=$WA_BASE/log/bridge.tap n name line
+    while IFS= read -r f; do
+        if wanted "${f#"$WA_ROOT"/}"; then files+=("$f"); fi
+    done < <(find "$WA_ROOT/bridge/test" -name '*.test.js' 2>/dev/null | sort)
+    if ((!${#files[@]})); then
+        none 'tests of bridge and sandbox'
+        return 0
+    fi
+    heading 'Bridge and sandbox'
+    step_begin "node --test, ${#files[@]} files"
+    if (cd "$WA_ROOT/bridge" && timeout -k 10 "$GROUP_SECONDS" "$WA_NODE" --test \
+        --test-reporter=tap --test-reporter-destination="$tap" "${files[@]}") \
+        >"$WA_BASE/log/bridge-tests.log" 2>&1 </dev/null; then
+        step_end
+        n=0
+    else
+        step_end failed
+        n=1
+    fi
+    while IFS= read -r line; do
+        line=${line#*not ok }
+        why+=("bridge: ${line#* - }")
+    done < <(grep -E '^ *not ok ' "$tap" | grep -vE '# (TODO|SKIP)' || true)
+    ((!n)) || grep -nE -A 25 '^ *not ok ' "$tap" | head -n 120 | sed 's/^/    /' || true
+    while IFS= read -r line; do
+        name=${line#*ok }
+        name="bridge: ${name#* - }"
+        name=${name/ # SKIP/:}
+        grep -qxF -- "${name%:}" "$WA_ROOT/t/SKIPS" || fail "a skip that t/SKIPS does not list: $name"
+    done < <(grep -E '^ *ok .* # SKIP' "$tap" || true)
+    local p c s
+    p=$(sed -n 's/^# pass //p' "$tap" | tail -n 1)
+    f=$(sed -n 's/^# fail //p' "$tap" | tail -n 1)
+    c=$(sed -n 's/^# cancelled //p' "$tap" | tail -n 1)
+    s=$(sed -n 's/^# skipped //p' "$tap" | tail -n 1)
+    if [[ -z $p ]]; then
+        tail_log "$WA_BASE/log/bridge-tests.log"
+        fail 'bridge: the runner ended without totals'
+        return
+    fi
+    say "  $p passed, $((f + c)) failed, $s skipped"
+    passed=$((passed + p)) failed=$((failed + f + c)) skipped=$((skipped + s))
+    if ((n && f + c == 0)); then fail 'bridge: the runner failed'; fi
+    ((p + f + c + s)) || fail 'bridge: no test was run'
+}
+
+# Apache-Test writes into its tree, so it gets a copy of t/.
+group_apache() {
+    local f files=() results=$WA_BASE/log/apache-test.results log
+    while IFS= read -r f; do
+        f=${f#"$WA_ROOT"/t/}
+        if wanted "t/$f"; then files+=("$f"); fi
+    done < <(find "$WA_ROOT/t" -name '*.t' | sort)
+    if ((!${#files[@]})); then
+        none 'tests of the API'
+        return 0
+    fi
+    heading 'Apache with mod_whatsapp'
+    [[ -e $WA_ROOT/build/mod_whatsapp.so ]] || {
+        fail 'build/mod_whatsapp.so is missing'
+        return
+    }
+    cp -R "$WA_ROOT/t" "$WA_BASE/t"
+    chmod -R u+rwX "$WA_BASE/t"
+    cp "$WA_BASE/apache/modules.conf" "$WA_BASE/t/conf/base.conf"
+    export WA_TEST_RESULTS=$results APACHE_TEST_ULIMIT_SET=1
+    (cd "$WA_BASE" && timeout -k 10 "$GROUP_SECONDS" perl t/TEST \
+        -httpd /usr/sbin/apache2 -httpd_conf "$WA_BASE/t/conf/base.conf" \
+        -port "$PUBLIC_PORT" -servername 127.0.0.1 "${files[@]}") </dev/null || true
+    end_httpd
+    add "$results" 'tests of the API'
+    log=$WA_BASE/t/logs/error_log
+    if [[ ! -s $results ]]; then tail_log "$log" 30; fi
+    check_crashes "$log"
+}
+
+# An Apache that Apache-Test did not stop.
+end_httpd() {
+    local pid file=$WA_BASE/t/logs/httpd.pid
+    [[ -s $file ]] || return 0
+    pid=$(<"$file")
+    [[ $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) == *"$WA_BASE/t/conf/httpd.conf"* ]] || return 0
+    kill -s TERM "$pid" 2>/dev/null || true
+    for _ in {1..100}; do
+        [[ -n $(proc_start "$pid") ]] || return 0
+        sleep 0.1
+    done
+    kill -s KILL "$pid" 2>/dev/null || true
+}
+
+# A crash that no test noticed is a failure all the same.
+check_crashes() {
+    local pattern='exit signal (Seg|Abort|Bus|Illegal|Floating)|Assertion .* failed|pool concurrency check'
+    local failed_before=$failed
+    if grep -nE "$pattern" "$1" 2>/dev/null | tail -n 5; then
+        fail 'a child of Apache crashed: see t/logs/error_log'
+    fi
+    if grep -nE '^[^ ]+ [a-z]+ ended \(signal (4|6|7|8|11)\)' "$WA_BASE/log/supervisor.log"; then
+        fail 'a server crashed: see log/supervisor.log'
+    fi
+    ((failed == failed_before)) || tail_log "$1" 30
+}
+
+finished=0
+trap closing EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+while IFS= read -r line; do
+    [[ -z $line ]] || fail "$line"
+done <<<"$WA_GUARDS_FAILED"
+((WA_GUARDS_ALL)) || none 'source guards'
+
+start_stack
+export_addresses
+group_unit
+group_bridge
+group_apache
+finished=1
