@@ -42,6 +42,11 @@ apr_status_t wa_crypto_init(void)
     return hash_password(dummy_hash, password) ? APR_EGENERAL : APR_SUCCESS;
 }
 
+const char *wa_password_dummy(void)
+{
+    return dummy_hash;
+}
+
 void wa_random(void *buf, apr_size_t len)
 {
     randombytes_buf(buf, len);

@@ -39,6 +39,9 @@ const char *wa_password_hash(apr_pool_t *p, const char *password);
  * same cost is done against a dummy, and the answer is no. */
 int wa_password_verify(const char *hash, const char *password);
 
+/** The hash that stands in for an unknown user's; nothing fits it. */
+const char *wa_password_dummy(void);
+
 /** Read a secret file: trailing white space is cut.
  * @param min refused when shorter (bytes)
  * @return APR_SUCCESS, APR_ENOENT…, APR_EINVAL when too short */

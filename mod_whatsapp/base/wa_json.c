@@ -127,7 +127,8 @@ apr_int64_t wa_json_int(const json_t *obj, const char *name, apr_int64_t dflt)
 
 const char *wa_json_dump(apr_pool_t *p, const json_t *j, apr_size_t *len)
 {
-    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY
+                         | JSON_REAL_PRECISION(15);
     apr_size_t size = json_dumpb(j, NULL, 0, flags);
     char *text;
 

@@ -58,9 +58,8 @@ static wa_code refuse(wa_result *r)
     wa_fail_field(r, "/recipient", "format",
                   "must be a phone number in E.164 form such as"
                   " +491701234567, or a WhatsApp id");
-    return wa_fail(r, WA_E_RECIPIENT,
-                   "The recipient is neither a phone number in E.164 form"
-                   " such as +491701234567 nor a WhatsApp id");
+    r->code = WA_E_RECIPIENT; /* its own code, and the field beside it */
+    return r->code;
 }
 
 wa_code wa_recipient_read(const char *text, const char **recipient,

@@ -10,7 +10,7 @@
 #include "wa_bridge.h"
 
 #define CALL_TIMEOUT   apr_time_from_sec(10)
-#define LOGOUT_TIMEOUT apr_time_from_sec(15) /* the bridge waits for WhatsApp */
+#define LOGOUT_TIMEOUT apr_time_from_sec(15) /* it waits for WhatsApp */
 #define HEALTH_TIMEOUT apr_time_from_msec(500)
 #define SEND_MARGIN    apr_time_from_sec(2)
 #define RETRY_AFTER    2
@@ -26,7 +26,8 @@ typedef struct exchange {
     json_t *json; /* the answer's object, or NULL */
 } exchange;
 
-/* ----------------------------------------------------------------- the wire */
+/* --- the wire --------------------------------------------------------------
+ */
 
 static const apr_table_t *make_headers(const exchange *x, int with_body)
 {
@@ -85,7 +86,8 @@ static const char *session_path(const exchange *x, const char *session,
     return apr_pstrcat(x->p, "/v1/sessions/", session, verb, NULL);
 }
 
-/* --------------------------------------------------- what an answer means */
+/* --- what an answer means --------------------------------------------------
+ */
 
 static const char *problem_code(const exchange *x)
 {
@@ -147,7 +149,8 @@ static wa_code fail_refused(const exchange *x, wa_result *r)
     return wa_fail(r, WA_E_INTERNAL, NULL);
 }
 
-/* ------------------------------------------------------------------- states */
+/* --- states ----------------------------------------------------------------
+ */
 
 static const char *copy_str(apr_pool_t *p, const json_t *j, const char *name)
 {
@@ -284,7 +287,8 @@ wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,
     return code;
 }
 
-/* ------------------------------------------------------------------ sending */
+/* --- sending ---------------------------------------------------------------
+ */
 
 static json_t *send_body(const wa_bridge_send *send)
 {
@@ -370,11 +374,10 @@ static wa_send_outcome outcome(const exchange *x, apr_time_t *sent_at,
         return WA_SEND_PERMANENT;
     }
     if (status == 503) {
-        return temporary(x,
-                         code == WA_E_SESSION_UNAVAILABLE
-                             ? code
-                             : WA_E_BRIDGE_UNAVAILABLE,
-                         r);
+        return temporary(
+            x,
+            code == WA_E_SESSION_UNAVAILABLE ? code : WA_E_BRIDGE_UNAVAILABLE,
+            r);
     }
     return unknown(x, r);
 }

@@ -23,7 +23,8 @@ static const char *const sql_names[] = { WA_SQL_LIST(SQL_NAME) };
 #undef SQL_TEXT
 #undef SQL_NAME
 
-/* ------------------------------------------------------------- borrowing */
+/* --- borrowing -------------------------------------------------------------
+ */
 
 static apr_interval_time_t or_default(apr_interval_time_t wait,
                                       apr_interval_time_t dflt)
@@ -98,7 +99,8 @@ apr_status_t wa_db_open(wa_db **db, apr_pool_t *p, const wa_db_pool *pool)
     return APR_SUCCESS;
 }
 
-/* ------------------------------------------------------------ transactions */
+/* --- transactions ----------------------------------------------------------
+ */
 
 static int usable(const wa_db *db)
 {
@@ -177,15 +179,16 @@ void wa_db_close(wa_db *db)
     if (db->probe) {
         wa_db_breaker_release(db->from->breaker);
     }
-    broken = db->conn->broken || db->listening
-             || transaction(db) != PQTRANS_IDLE;
+    broken =
+        db->conn->broken || db->listening || transaction(db) != PQTRANS_IDLE;
     db->conn->broken = broken;
     db->conn = NULL;
     db->from->source->give_back(db->from->source->baton, db->lease, broken);
     apr_pool_cleanup_kill(db->pool, db, db_cleanup);
 }
 
-/* ----------------------------------------------------- prepared statements */
+/* --- prepared statements ---------------------------------------------------
+ */
 
 typedef struct stmt {
     const char *name; /* lives as long as the connection */
@@ -326,7 +329,8 @@ apr_status_t wa_db_run(wa_db *db, wa_sql_id id, const char *const *args,
     return run(db, &s, rows);
 }
 
-/* ------------------------------------------------------------ notifications */
+/* --- notifications ---------------------------------------------------------
+ */
 
 apr_status_t wa_db_listen(wa_db *db, wa_sql_id listen_statement)
 {

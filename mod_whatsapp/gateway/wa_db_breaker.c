@@ -68,8 +68,9 @@ void wa_db_breaker_trip(wa_db_breaker *b)
     b->probing = 0;
     apr_thread_mutex_unlock(b->lock);
     if (first) {
-        wa_log(WA_LOG_ERR, NULL, "WA0202: the database does not answer in "
-                                 "time; it is spared but for one try a second");
+        wa_log(WA_LOG_ERR, NULL,
+               "WA0202: the database does not answer in time; it is "
+               "spared but for one try a second");
     }
 }
 

@@ -43,8 +43,8 @@ static void slot_drop(slot *s)
 static apr_status_t slot_connect(slot *s, const char *conninfo)
 {
     PGconn *pg;
-    apr_status_t rv = wa_db_connect(&pg, conninfo,
-                                    apr_time_now() + WA_DB_CONNECT_WAIT);
+    apr_status_t rv =
+        wa_db_connect(&pg, conninfo, apr_time_now() + WA_DB_CONNECT_WAIT);
 
     if (rv != APR_SUCCESS) {
         /* A time-out here is no database, not a lack of free connections. */

@@ -41,7 +41,8 @@ typedef struct receiver {
     apr_size_t header_bytes;
 } receiver;
 
-/* -------------------------------------------------------------- the handles */
+/* --- the handles -----------------------------------------------------------
+ */
 
 apr_status_t wa_http_init(void)
 {
@@ -98,7 +99,8 @@ static void give_back(wa_http *http, CURL *curl)
     curl_easy_cleanup(curl);
 }
 
-/* ---------------------------------------------------------------- receiving */
+/* --- receiving -------------------------------------------------------------
+ */
 
 static void make_room(receiver *rc, apr_size_t need)
 {
@@ -190,7 +192,8 @@ static size_t on_header(char *data, size_t size, size_t n, void *baton)
     return len;
 }
 
-/* ------------------------------------------------------------------ sending */
+/* --- sending ---------------------------------------------------------------
+ */
 
 typedef struct headers {
     struct curl_slist *list;

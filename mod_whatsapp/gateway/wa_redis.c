@@ -25,9 +25,9 @@
 /* The breaker opens after so many failures in a row within so long. One that
  * succeeded in between shows a Redis that is there: on a busy machine single
  * calls may be late, and that must not switch off the limits. */
-#define FAILURES        5
-#define FAILURE_WINDOW  apr_time_from_sec(10)
-#define PROBE_INTERVAL  apr_time_from_sec(1)
+#define FAILURES       5
+#define FAILURE_WINDOW apr_time_from_sec(10)
+#define PROBE_INTERVAL apr_time_from_sec(1)
 
 struct wa_redis {
     const char *path; /* of a unix socket, or */
@@ -40,12 +40,13 @@ struct wa_redis {
     redisContext **idle;
     int nidle;
     int in_use;
-    apr_time_t failed[FAILURES]; /* ring of those since the last success */
+    apr_time_t failed[FAILURES]; /* ring, since the last success */
     int next_failed;
     apr_time_t next_probe; /* 0: the breaker is closed */
 };
 
-/* --------------------------------------------------------------- the breaker */
+/* --- the breaker -----------------------------------------------------------
+ */
 
 static int may_try(wa_redis *r)
 {
@@ -78,8 +79,9 @@ static void note_failure(wa_redis *r)
     }
     apr_thread_mutex_unlock(r->lock);
     if (opened) {
-        wa_log(WA_LOG_ERR, NULL, "WA0221: Redis failed %d times; it is left "
-                                 "alone but for one try a second",
+        wa_log(WA_LOG_ERR, NULL,
+               "WA0221: Redis failed %d times in a row; it is left alone "
+               "but for one try a second",
                FAILURES);
     }
 }
@@ -98,7 +100,8 @@ static void note_success(wa_redis *r)
     }
 }
 
-/* ----------------------------------------------------------------- contexts */
+/* --- contexts --------------------------------------------------------------
+ */
 
 static struct timeval as_timeval(apr_interval_time_t t)
 {
@@ -112,9 +115,8 @@ static struct timeval as_timeval(apr_interval_time_t t)
 static redisContext *connect_new(const wa_redis *r)
 {
     struct timeval tv = as_timeval(CONNECT_WAIT);
-    redisContext *c = r->path
-                          ? redisConnectUnixWithTimeout(r->path, tv)
-                          : redisConnectWithTimeout(r->host, r->port, tv);
+    redisContext *c = r->path ? redisConnectUnixWithTimeout(r->path, tv)
+                              : redisConnectWithTimeout(r->host, r->port, tv);
 
     if (c && !c->err && redisSetTimeout(c, as_timeval(ANSWER_WAIT))) {
         c->err = REDIS_ERR_IO;
@@ -187,7 +189,8 @@ static void give_back(wa_redis *r, redisContext *c)
     apr_thread_mutex_unlock(r->lock);
 }
 
-/* ---------------------------------------------------------------- pipelines */
+/* --- pipelines -------------------------------------------------------------
+ */
 
 static apr_status_t wait_for(int fd, short events, apr_time_t deadline)
 {
@@ -235,26 +238,26 @@ static apr_status_t append(redisContext *c, const wa_redis_cmd *cmd)
     return rc == REDIS_OK ? APR_SUCCESS : APR_ENOMEM;
 }
 
-static apr_status_t next_reply(redisContext *c, apr_time_t deadline,
-                               redisReply **reply)
+/* @return NULL with the reason in *rv */
+static redisReply *next_reply(redisContext *c, apr_time_t deadline,
+                              apr_status_t *rv)
 {
-    void *got = NULL;
+    void *reply = NULL;
 
     for (;;) {
-        apr_status_t rv;
-
-        if (redisGetReplyFromReader(c, &got) != REDIS_OK) {
-            return APR_ECONNABORTED;
+        if (redisGetReplyFromReader(c, &reply) != REDIS_OK) {
+            *rv = APR_ECONNABORTED;
+            return NULL;
         }
-        if (got) {
-            *reply = got;
-            return APR_SUCCESS;
+        if (reply) {
+            return reply;
         }
-        if (APR_SUCCESS != (rv = wait_for(c->fd, POLLIN, deadline))) {
-            return rv;
+        if (APR_SUCCESS != (*rv = wait_for(c->fd, POLLIN, deadline))) {
+            return NULL;
         }
         if (redisBufferRead(c) != REDIS_OK) {
-            return io_error(c);
+            *rv = io_error(c);
+            return NULL;
         }
     }
 }
@@ -272,8 +275,8 @@ static void copy_reply(apr_pool_t *p, const redisReply *from,
     case REDIS_REPLY_STRING:
     case REDIS_REPLY_STATUS:
     case REDIS_REPLY_ERROR:
-        to->type = from->type == REDIS_REPLY_ERROR ? WA_REDIS_ERROR
-                                                   : WA_REDIS_STRING;
+        to->type =
+            from->type == REDIS_REPLY_ERROR ? WA_REDIS_ERROR : WA_REDIS_STRING;
         to->len = from->len;
         to->str = apr_pstrmemdup(p, from->str, from->len);
         break;
@@ -308,10 +311,9 @@ static apr_status_t exchange(redisContext *c, apr_pool_t *p,
         rv = send_all(c, deadline);
     }
     while (rv == APR_SUCCESS && *got < count) {
-        redisReply *reply = NULL;
+        redisReply *reply = next_reply(c, deadline, &rv);
 
-        rv = next_reply(c, deadline, &reply);
-        if (rv == APR_SUCCESS) {
+        if (reply) {
             copy_reply(p, reply, &replies[(*got)++]);
             freeReplyObject(reply);
         }
@@ -389,7 +391,8 @@ apr_status_t wa_redis_ping(wa_redis *redis, apr_pool_t *p,
     return rv;
 }
 
-/* ------------------------------------------------------------------- set-up */
+/* --- set-up ----------------------------------------------------------------
+ */
 
 static apr_status_t read_address(wa_redis *r, apr_pool_t *p,
                                  const char *address)

@@ -44,7 +44,8 @@ static const char *sha_of(apr_pool_t *p, wa_redis_script *script)
 wa_redis_cmd wa_redis_script_cmd(apr_pool_t *p, wa_redis_script *script,
                                  int nkeys, int argc, const char *const *argv)
 {
-    const char **words = apr_palloc(p, sizeof(*words) * ((apr_size_t)argc + 3));
+    const char **words =
+        apr_palloc(p, sizeof(*words) * ((apr_size_t)argc + 3));
     wa_redis_cmd cmd = { argc + 3, words, NULL };
     int i;
 
@@ -94,8 +95,8 @@ apr_status_t wa_redis_pipeline_scripts(wa_redis *redis, apr_pool_t *p,
     if (rv != APR_SUCCESS || !lacks_script(*replies, count)) {
         return rv;
     }
-    all = apr_palloc(p, sizeof(*all) * ((apr_size_t)nscripts
-                                        + (apr_size_t)count));
+    all = apr_palloc(p, sizeof(*all)
+                            * ((apr_size_t)nscripts + (apr_size_t)count));
     for (i = 0; i < nscripts; i++) {
         all[i] = load_cmd(p, scripts[i]);
     }

@@ -79,7 +79,8 @@
       " m AS (UPDATE messages SET"                                            \
       "  status = CASE WHEN message_rank(status) < message_rank('sent')"      \
       "   THEN 'sent' ELSE status END,"                                       \
-      "  sent_at = coalesce(sent_at, $2::timestamptz),"                       \
+      "  sent_at = coalesce(sent_at,"                                           \
+      "   greatest($2::timestamptz, created_at)),"                             \
       "  attempts = greatest(attempts, coalesce("                             \
       "   (SELECT o.attempts FROM o), attempts)),"                            \
       "  error_code = NULL, error_message = NULL WHERE id = $1"               \
@@ -129,12 +130,14 @@
     X(MESSAGE_RECEIPT,                                                        \
       "WITH m AS (UPDATE messages SET status = $3,"                           \
       "  sent_at = CASE WHEN $3 = 'failed' THEN sent_at"                      \
-      "   ELSE coalesce(sent_at, $4::timestamptz) END,"                       \
+      "   ELSE coalesce(sent_at, greatest($4::timestamptz, created_at)) END," \
       "  delivered_at = CASE WHEN $3 IN ('delivered', 'read', 'played')"      \
-      "   THEN coalesce(delivered_at, $4::timestamptz)"                       \
+      "   THEN coalesce(delivered_at,"                                        \
+      "    greatest($4::timestamptz, sent_at, created_at))"                   \
       "   ELSE delivered_at END,"                                             \
       "  read_at = CASE WHEN $3 IN ('read', 'played')"                        \
-      "   THEN coalesce(read_at, $4::timestamptz) ELSE read_at END,"          \
+      "   THEN coalesce(read_at, greatest($4::timestamptz, delivered_at,"     \
+      "    sent_at, created_at)) ELSE read_at END,"                           \
       "  error_code = CASE WHEN $3 = 'failed' THEN coalesce($5, 'rejected')"  \
       "   END,"                                                               \
       "  error_message = CASE WHEN $3 = 'failed'"                             \
