@@ -18,6 +18,7 @@ const FILES = {
   '/page/chat-view.js': [JS, pageFile('chat-view.js')],
   '/page/link-view.js': [JS, pageFile('link-view.js')],
   '/page/qr.js': [JS, pageFile('qr.js')],
+  '/page/ticks.js': [JS, pageFile('ticks.js')],
   '/page/vendor/jsqr.js': [JS, require.resolve('jsqr')],
 };
 
