@@ -11,9 +11,11 @@
 #define MSEC(n) apr_time_from_msec(n)
 #define SESSION "0190a5b2-0000-7000-8000-000000000001"
 #define STATE                                                                 \
-    "{\"id\":\"" SESSION "\",\"engine\":\"baileys\",\"status\":\"connected\"," \
-    "\"reason\":null,\"restricted\":true,\"phone_number\":\"+491701234567\","  \
-    "\"push_name\":\"M\xc3\xbcller\",\"qr_code\":null,\"qr_expires_at\":null," \
+    "{\"id\":\"" SESSION                                                      \
+    "\",\"engine\":\"baileys\",\"status\":\"connected\","                     \
+    "\"reason\":null,\"restricted\":true,\"phone_number\":\"+491701234567\"," \
+    "\"push_name\":\"M\xc3\xbcller\",\"qr_code\":null,\"qr_expires_at\":"     \
+    "null,"                                                                   \
     "\"connected_at\":\"2026-01-02T03:04:05.678Z\",\"last_active_at\":null}"
 
 static apr_pool_t *root;
@@ -75,8 +77,8 @@ static const row rows[] = {
       WA_SEND_SENT, WA_OK, 0 },
     { "200 unreadable", 200, "", "{\"status\":", WA_SEND_UNKNOWN,
       WA_E_ACK_TIMEOUT, 0 },
-    { "200 without a status", 200, "", "{}", WA_SEND_UNKNOWN,
-      WA_E_ACK_TIMEOUT, 0 },
+    { "200 without a status", 200, "", "{}", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT,
+      0 },
     { "202", 202, "", "{}", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT, 0 },
     { "302", 302, "Location: /\r\n", "", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT,
       0 },
@@ -130,8 +132,7 @@ static void test_outcomes(void)
             ok(r->retry_after > 0, "%s: Retry-After", w->name);
         }
         else {
-            is_int(r->retry_after, w->retry_after, "%s: Retry-After",
-                   w->name);
+            is_int(r->retry_after, w->retry_after, "%s: Retry-After", w->name);
         }
         ok((sent_at != 0) == (w->outcome == WA_SEND_SENT), "%s: time",
            w->name);
@@ -181,9 +182,9 @@ static void test_states(void)
     wa_bridge_state st;
 
     peer_say(s, http(202, "", STATE), 0);
-    is_int(wa_bridge_session_start(&bridge, root, NULL, SESSION, "webjs", &st,
-                                   r),
-           WA_OK, "start");
+    is_int(
+        wa_bridge_session_start(&bridge, root, NULL, SESSION, "webjs", &st, r),
+        WA_OK, "start");
     ok(strstr(peer_request(s, root), "{\"engine\":\"webjs\"}") != NULL,
        "with an engine");
     is_str(st.status, "connected", "status");

@@ -22,8 +22,7 @@ static wa_db_pool make_pool(const char *conninfo, int size)
                         .borrow_wait = MSEC(300),
                         .statement_wait = MSEC(3000) };
 
-    if (wa_db_source_make(&pool.source, root, conninfo, size)
-        != APR_SUCCESS) {
+    if (wa_db_source_make(&pool.source, root, conninfo, size) != APR_SUCCESS) {
         diag("no source");
     }
     return pool;
@@ -41,7 +40,8 @@ static wa_db *open_db(apr_pool_t *p, const wa_db_pool *pool)
 }
 
 #define TEXT(db, name, text, rows, ...)                                       \
-    wa_db_run_text((db), (name), (text), (const char *const[]){ __VA_ARGS__ },\
+    wa_db_run_text((db), (name), (text),                                      \
+                   (const char *const[]){ __VA_ARGS__ },                      \
                    (int)(sizeof((const char *const[]){ __VA_ARGS__ })         \
                          / sizeof(const char *)),                             \
                    (rows))
@@ -347,7 +347,8 @@ static void test_lost(const wa_db_pool *pool, const wa_db_pool *other)
     apr_thread_join(&rv, later(&k));
     apr_sleep(MSEC(50));
     db = open_db(root, pool);
-    is_int(number(db, "SELECT 1"), 1, "a connection that ended idle is healed");
+    is_int(number(db, "SELECT 1"), 1,
+           "a connection that ended idle is healed");
     ok(db->conn->pid != pid, "by another backend");
 
     apr_snprintf(k.sql, sizeof(k.sql), "SELECT pg_terminate_backend(%d)",

@@ -7,6 +7,7 @@
 #include <apr_file_io.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
+#include <libpq-fe.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -50,6 +51,12 @@ static void fixed_give_back(void *baton, void *lease, int broken)
 {
 }
 
+static apr_status_t finish(void *data)
+{
+    PQfinish(data);
+    return APR_SUCCESS;
+}
+
 static wa_db_pool fixed_pool(const char *conninfo)
 {
     wa_db_source *source = apr_pcalloc(root, sizeof(*source));
@@ -60,6 +67,7 @@ static wa_db_pool fixed_pool(const char *conninfo)
         diag("no connection");
         exit(1);
     }
+    apr_pool_cleanup_register(root, pg, finish, apr_pool_cleanup_null);
     source->borrow = fixed_borrow;
     source->give_back = fixed_give_back;
     source->baton = wa_db_conn_make(root, pg);
