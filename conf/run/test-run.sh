@@ -40,6 +40,17 @@ add() {
     ((n)) || fail "$2: no test was run"
 }
 
+# bounded COMMAND…: within GROUP_SECONDS, and so that a signal to this script is
+# answered at once.
+bounded() {
+    local rc=0
+    timeout -k 10 "$GROUP_SECONDS" "$@" </dev/null &
+    job=$!
+    wait "$job" || rc=$?
+    job=''
+    return "$rc"
+}
+
 # none GROUP: no file of it is there; that is a failure unless patterns chose.
 none() { ((${#WA_PATTERNS[@]})) || fail "$1: no test was found"; }
 
@@ -47,6 +58,11 @@ closing() {
     local rc=$? line
     trap - EXIT
     trap '' INT TERM HUP
+    if [[ -n $job ]]; then
+        kill -s TERM "$job" 2>/dev/null || true
+        wait "$job" 2>/dev/null || true
+        end_httpd
+    fi
     stop_stack
     if ((rc && !finished)); then fail "the run was cut short (status $rc)"; fi
     if ((passed + failed == 0)); then fail 'no test was run'; fi
@@ -175,21 +191,25 @@ group_unit() {
     hold redis
     # shellcheck disable=SC2016 # Perl
     WA_TEST_DB=${WA_CONNINFO/dbname=whatsapp/dbname=whatsapp_unit} \
-        timeout -k 10 "$GROUP_SECONDS" perl -I "$WA_ROOT/conf/run" -MWA::Harness -e '
+        bounded perl -I "$WA_ROOT/conf/run" -MWA::Harness -e '
         my ($log, $results, @files) = @ARGV;
         exit(WA::Harness::run({
             tests => [map { [$_, "t/unit/" . s{.*/}{}r] } @files], exec => [],
             log => $log, results => $results,
             skips => "$ENV{WA_TEST_SRC_DIR}/t/SKIPS" }) ? 0 : 1)' \
-        "$WA_BASE/log/unit.tap" "$results" "${files[@]}" </dev/null || true
+        "$WA_BASE/log/unit.tap" "$results" "${files[@]}" || true
     start_component redis 30 || fail 'Redis did not get ready after the C unit tests'
     add "$results" 'C unit tests'
 }
 
-# node's runner closes with its own totals; its failures and skips are picked
-# out of its TAP.
+# node_total WORD: from the totals that node's runner closes its TAP with.
+node_total() { sed -n "s/^# $1 //p" "$tap" | tail -n 1; }
+
+# node_lines RESULT: the names in its "ok" or "not ok" lines, at any depth.
+node_lines() { grep -E "^ *$1 [0-9]+ - " "$tap" | sed -E "s/^ *$1 [0-9]+ - //" || true; }
+
 group_bridge() {
-    local f files=() tap=$WA_BASE/log/bridge.tap n name line
+    local f files=() tap=$WA_BASE/log/bridge.tap rc=0 name pass bad skip
     while IFS= read -r f; do
         if wanted "${f#"$WA_ROOT"/}"; then files+=("$f"); fi
     done < <(find "$WA_ROOT/bridge/test" -name '*.test.js' 2>/dev/null | sort)
@@ -199,40 +219,40 @@ group_bridge() {
     fi
     heading 'Bridge and sandbox'
     step_begin "node --test, ${#files[@]} files"
-    if (cd "$WA_ROOT/bridge" && timeout -k 10 "$GROUP_SECONDS" "$WA_NODE" --test \
-        --test-reporter=tap --test-reporter-destination="$tap" "${files[@]}") \
-        >"$WA_BASE/log/bridge-tests.log" 2>&1 </dev/null; then
-        step_end
-        n=0
-    else
+    bounded env -C "$WA_ROOT/bridge" "$WA_NODE" --test --test-reporter=tap \
+        --test-reporter-destination="$tap" "${files[@]}" \
+        >"$WA_BASE/log/bridge-tests.log" 2>&1 || rc=$?
+    if ((rc)); then
         step_end failed
-        n=1
+        grep -E -A 20 '^ *not ok ' "$tap" | head -n 120 | sed 's/^/    /' || true
+    else
+        step_end
     fi
-    while IFS= read -r line; do
-        line=${line#*not ok }
-        why+=("bridge: ${line#* - }")
-    done < <(grep -E '^ *not ok ' "$tap" | grep -vE '# (TODO|SKIP)' || true)
-    ((!n)) || grep -nE -A 25 '^ *not ok ' "$tap" | head -n 120 | sed 's/^/    /' || true
-    while IFS= read -r line; do
-        name=${line#*ok }
-        name="bridge: ${name#* - }"
-        name=${name/ # SKIP/:}
-        grep -qxF -- "${name%:}" "$WA_ROOT/t/SKIPS" || fail "a skip that t/SKIPS does not list: $name"
-    done < <(grep -E '^ *ok .* # SKIP' "$tap" || true)
-    local p c s
-    p=$(sed -n 's/^# pass //p' "$tap" | tail -n 1)
-    f=$(sed -n 's/^# fail //p' "$tap" | tail -n 1)
-    c=$(sed -n 's/^# cancelled //p' "$tap" | tail -n 1)
-    s=$(sed -n 's/^# skipped //p' "$tap" | tail -n 1)
-    if [[ -z $p ]]; then
+    pass=$(node_total pass)
+    if [[ -z $pass ]]; then
         tail_log "$WA_BASE/log/bridge-tests.log"
         fail 'bridge: the runner ended without totals'
-        return
+        return 0
     fi
-    say "  $p passed, $((f + c)) failed, $s skipped"
-    passed=$((passed + p)) failed=$((failed + f + c)) skipped=$((skipped + s))
-    if ((n && f + c == 0)); then fail 'bridge: the runner failed'; fi
-    ((p + f + c + s)) || fail 'bridge: no test was run'
+    bad=$(($(node_total fail) + $(node_total cancelled)))
+    skip=$(node_total skipped)
+    while IFS= read -r name; do
+        [[ $name == *' # TODO'* ]] || why+=("bridge: $name")
+    done < <(node_lines 'not ok')
+    passed=$((passed + pass)) failed=$((failed + bad))
+    # A listed skip is "bridge: NAME: REASON", or "bridge: NAME" without one.
+    while IFS= read -r name; do
+        [[ $name == *' # SKIP'* ]] || continue
+        name="bridge: ${name/ # SKIP/:}"
+        if ! grep -qxF -- "${name%:}" "$WA_ROOT/t/SKIPS"; then
+            fail "a skip that t/SKIPS does not list: $name"
+            skip=$((skip - 1))
+        fi
+    done < <(node_lines ok)
+    skipped=$((skipped + skip))
+    say "  $pass passed, $bad failed, $skip skipped"
+    if ((rc && !bad)); then fail "bridge: the runner ended with status $rc"; fi
+    if ((pass + bad == 0)); then fail 'bridge: no test was run'; fi
 }
 
 # Apache-Test writes into its tree, so it gets a copy of t/.
@@ -255,9 +275,9 @@ group_apache() {
     chmod -R u+rwX "$WA_BASE/t"
     cp "$WA_BASE/apache/modules.conf" "$WA_BASE/t/conf/base.conf"
     export WA_TEST_RESULTS=$results APACHE_TEST_ULIMIT_SET=1
-    (cd "$WA_BASE" && timeout -k 10 "$GROUP_SECONDS" perl t/TEST \
-        -httpd /usr/sbin/apache2 -httpd_conf "$WA_BASE/t/conf/base.conf" \
-        -port "$PUBLIC_PORT" -servername 127.0.0.1 "${files[@]}") </dev/null || true
+    bounded env -C "$WA_BASE" perl t/TEST -httpd /usr/sbin/apache2 \
+        -httpd_conf "$WA_BASE/t/conf/base.conf" -port "$PUBLIC_PORT" \
+        -servername 127.0.0.1 "${files[@]}" || true
     end_httpd
     add "$results" 'tests of the API'
     log=$WA_BASE/t/logs/error_log
@@ -292,7 +312,7 @@ check_crashes() {
     ((failed == failed_before)) || tail_log "$1" 30
 }
 
-finished=0
+finished=0 job=''
 trap closing EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
