@@ -41,17 +41,16 @@ static apr_time_t statement_deadline(const wa_db *db)
 static apr_status_t borrow(wa_db *db)
 {
     wa_db_source *src = db->from->source;
-    apr_time_t now = apr_time_now();
+    apr_time_t deadline =
+        apr_time_now() + or_default(db->from->borrow_wait, BORROW_WAIT);
     apr_status_t rv;
 
-    rv = src->borrow(src->baton, db->pool,
-                     now + or_default(db->from->borrow_wait, BORROW_WAIT),
-                     &db->conn, &db->lease);
+    rv = src->borrow(src->baton, db->pool, deadline, &db->conn, &db->lease);
     if (rv != APR_SUCCESS) {
         db->conn = NULL;
         return rv;
     }
-    rv = wa_db_conn_ready(db->conn, apr_time_now() + WA_DB_CONNECT_WAIT);
+    rv = wa_db_conn_ready(db->conn, wa_db_connect_deadline(deadline));
     if (rv != APR_SUCCESS) {
         db->conn = NULL;
         src->give_back(src->baton, db->lease, 1);

@@ -16,6 +16,9 @@
  * and sees the end of the connection only at a later call. */
 #define STALE_READS 3
 
+#define CONNECT_WAIT  apr_time_from_sec(2)
+#define CONNECT_GRACE apr_time_from_sec(1)
+
 static void ignore_notice(void *arg, const char *message)
 {
     /* libpq's default prints to stderr, and notices may quote values. */
@@ -277,6 +280,14 @@ apr_status_t wa_db_conn_ready(wa_db_conn *conn, apr_time_t deadline)
         conn->pid = PQbackendPID(conn->pg);
     }
     return rv;
+}
+
+apr_time_t wa_db_connect_deadline(apr_time_t borrow_deadline)
+{
+    apr_time_t most = apr_time_now() + CONNECT_WAIT;
+    apr_time_t granted = borrow_deadline + CONNECT_GRACE;
+
+    return granted < most ? granted : most;
 }
 
 apr_status_t wa_db_connect(struct pg_conn **pg, const char *conninfo,

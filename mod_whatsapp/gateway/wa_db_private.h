@@ -14,8 +14,9 @@
 
 struct pg_result;
 
-/** Most time a connect or reset may take. */
-#define WA_DB_CONNECT_WAIT apr_time_from_msec(2000)
+/** Until when a connect or reset may take: 2 s, but who has waited for the
+ * connection already gets only 1 s more than that wait's deadline. */
+apr_time_t wa_db_connect_deadline(apr_time_t borrow_deadline);
 
 struct wa_db_conn {
     apr_pool_t *pool;

@@ -40,11 +40,11 @@ static void slot_drop(slot *s)
     apr_pool_clear(s->pool);
 }
 
-static apr_status_t slot_connect(slot *s, const char *conninfo)
+static apr_status_t slot_connect(slot *s, const char *conninfo,
+                                 apr_time_t deadline)
 {
     PGconn *pg;
-    apr_status_t rv =
-        wa_db_connect(&pg, conninfo, apr_time_now() + WA_DB_CONNECT_WAIT);
+    apr_status_t rv = wa_db_connect(&pg, conninfo, deadline);
 
     if (rv != APR_SUCCESS) {
         /* A time-out here is no database, not a lack of free connections. */
@@ -93,7 +93,10 @@ static apr_status_t own_borrow(void *baton, apr_pool_t *p, apr_time_t deadline,
     if (!s) {
         return APR_TIMEUP;
     }
-    if (!s->conn && APR_SUCCESS != (rv = slot_connect(s, src->conninfo))) {
+    if (!s->conn) {
+        rv = slot_connect(s, src->conninfo, wa_db_connect_deadline(deadline));
+    }
+    if (rv != APR_SUCCESS) {
         put(src, s);
         return rv;
     }
