@@ -5,7 +5,10 @@ import * as schemas from './schemas.js';
 export async function controlRoutes(app, { phones, server }) {
   app.get('/health', async () => ({ status: 'ok' }));
   app.get('/stats', async () => server.stats());
-  app.get('/log', { schema: schemas.log }, async (request) => server.log.list(request.query));
+  app.get('/log', { schema: schemas.log }, async (request) => {
+    const { after = 0, limit = 1000 } = request.query;
+    return server.log.list({ after: Number(after), limit: Number(limit) });
+  });
 
   app.get('/faults', async () => server.faults.get());
   app.post('/faults', { schema: schemas.faults }, async (request) => {

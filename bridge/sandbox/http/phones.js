@@ -41,8 +41,10 @@ export async function phoneRoutes(app, { phones }) {
     }
   });
 
-  app.get('/phones/:id/messages', { schema: schemas.messages }, async (request) =>
-    phone(request).chats.list(request.query).map(show));
+  app.get('/phones/:id/messages', { schema: schemas.messages }, async (request) => {
+    const { chat, limit } = request.query;
+    return phone(request).chats.list({ chat, limit: Number(limit ?? 0) }).map(show);
+  });
 
   app.post('/phones/:id/read', { schema: schemas.read }, async (request) => {
     const p = phone(request);

@@ -1,6 +1,8 @@
 /** The shapes of requests. */
 
 const string = (maxLength, minLength = 1) => ({ type: 'string', minLength, maxLength });
+/** Numbers in a query are text; bodies are not coerced, so these are not either. */
+const digits = { type: 'string', pattern: '^[0-9]{1,9}$' };
 const body = (properties, required = Object.keys(properties)) => ({
   type: 'object', additionalProperties: false, properties, required,
 });
@@ -14,13 +16,13 @@ export const read = { body: { ...body({ message_id: string(200), chat: string(32
 export const messages = {
   querystring: {
     type: 'object', additionalProperties: false,
-    properties: { chat: string(32), limit: { type: 'integer', minimum: 1, maximum: 100000 } },
+    properties: { chat: string(32), limit: digits },
   },
 };
 export const log = {
   querystring: {
     type: 'object', additionalProperties: false,
-    properties: { after: { type: 'integer', minimum: 0 }, limit: { type: 'integer', minimum: 1, maximum: 10000 } },
+    properties: { after: digits, limit: digits },
   },
 };
 export const faults = {

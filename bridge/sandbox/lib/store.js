@@ -13,6 +13,7 @@ import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
 
+const LAZY_MS = 100;
 const COMPACT_MIN_BYTES = 32 * 1024 * 1024;
 
 /** One line of the journal: a batch of [key, JSON value] changes that belong together. */
@@ -56,6 +57,7 @@ export class Store {
   #journalBytes = 0;
   #liveBytes = 0;
   #error = null;
+  #lazy = null;
 
   constructor(dir) {
     this.#dir = dir;
@@ -119,15 +121,21 @@ export class Store {
   }
 
   put(key, value) {
-    const json = JSON.stringify(value);
-    this.#apply(key, json);
-    this.#pending.set(key, json);
+    this.#change(key, JSON.stringify(value));
   }
 
   del(key) {
-    if (!this.#data.has(key)) return;
-    this.#apply(key, null);
-    this.#pending.set(key, null);
+    if (this.#data.has(key)) this.#change(key, null);
+  }
+
+  #change(key, json) {
+    this.#apply(key, json);
+    this.#pending.set(key, json);
+    // What nobody waits for reaches the disk soon all the same.
+    this.#lazy ??= setTimeout(() => {
+      this.#lazy = null;
+      if (this.#file) this.commit().catch(() => {});
+    }, LAZY_MS).unref();
   }
 
   /** Removes every entry under a prefix. */
@@ -202,6 +210,7 @@ export class Store {
   /** Writes what is left and closes. */
   async close() {
     if (!this.#file) return;
+    clearTimeout(this.#lazy);
     await this.commit().catch(() => {});
     await this.#file.close();
     this.#file = null;

@@ -222,7 +222,11 @@ export class Phone {
       // Not awaited in here: the phone goes on receiving while the message is on its way.
       return { reply: this.sendMessage(el('message', { id, to: jid, type: 'text' }, [el('participants', {}, parts)])) };
     });
-    const { error } = (await ack.reply).attrs;
+    const { error } = (await ack.reply.catch((err) => {
+      // Whether the server has it is not known; a later tick will tell.
+      this.advance(id, 'out', to, 'failed');
+      throw err;
+    })).attrs;
     this.advance(id, 'out', to, error ? 'failed' : 'sent');
     await this.commit();
     if (error) throw new PhoneError('rejected', { text: error });

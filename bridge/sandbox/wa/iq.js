@@ -55,7 +55,7 @@ function digest({ client }) {
 }
 
 /** One bundle per device asked for; each takes a one-time key, and a device that runs low is told. */
-function keys({ server, client, node }) {
+async function keys({ server, client, node }) {
   const users = children(child(node, 'key'), 'user').map(({ attrs }) => {
     const found = server.directory.resolve(attrs.jid);
     const device = found?.account.devices.get(found.device);
@@ -71,6 +71,8 @@ function keys({ server, client, node }) {
       ...(preKey ? [preKeyNode(preKey)] : []),
     ]);
   });
+  // A one-time key must not be handed out a second time after a crash.
+  await server.store.commit();
   return [el('list', {}, users)];
 }
 

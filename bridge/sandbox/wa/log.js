@@ -18,7 +18,7 @@ export class WireLog {
 
   /** @returns {object[]} oldest first */
   list({ after = 0, limit = 1000 } = {}) {
-    return this.#entries.filter((e) => e.seq > after).slice(-limit);
+    return this.#entries.filter((e) => e.seq > after).slice(limit ? -limit : this.#entries.length);
   }
 }
 

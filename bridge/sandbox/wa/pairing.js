@@ -18,6 +18,12 @@ const MAX_DEVICE = 250;
 
 const b64 = (bytes) => Buffer.from(bytes).toString('base64');
 
+/** "Chrome on Mac OS", as the phone lists it. */
+function labelOf({ platformType, os }) {
+  const platform = (proto.DeviceProps.PlatformType[platformType ?? 0] ?? '').replaceAll('_', ' ').toLowerCase();
+  return [platform.charAt(0).toUpperCase() + platform.slice(1), os].filter(Boolean).join(' on ');
+}
+
 export class Pairing {
   #server;
   #refs = new Map();
@@ -35,7 +41,7 @@ export class Pairing {
       identity: Buffer.from(data.eIdent),
       registrationId: Buffer.from(data.eRegid).readUInt32BE(0),
       skey: { id: Buffer.from(data.eSkeyId).readUIntBE(0, 3), value: b64(data.eSkeyVal), signature: b64(data.eSkeySig) },
-      label: [proto.DeviceProps.PlatformType[props.platformType ?? 0], props.os].filter(Boolean).join(' on '),
+      label: labelOf(props),
       refs: [],
       linking: false,
     };

@@ -212,6 +212,7 @@ export class Device extends EventEmitter {
     this.sock = sock;
     sock.ev.on('creds.update', (update) => {
       Object.assign(this.auth.creds, update);
+      this.emit('creds');
       if (update.accountSyncCounter > 0) this.emit('synced');
     });
     sock.ev.on('connection.update', (update) => {

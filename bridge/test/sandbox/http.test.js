@@ -68,6 +68,20 @@ test('bad requests get a problem document', async (t) => {
   assert.deepEqual(await s.ok('POST', `${at}/unlink`), { unlinked: [] });
 });
 
+test('lists can be cut', async (t) => {
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001');
+  const ben = await s.phone('+491700000002');
+  for (const text of ['a', 'b', 'c']) await s.ok('POST', `/phones/${anna.id}/send`, { to: ben.number, text });
+  const texts = async (query) => (await s.ok('GET', `/phones/${anna.id}/messages${query}`)).map((m) => m.text);
+  assert.deepEqual(await texts(''), ['a', 'b', 'c']);
+  assert.deepEqual(await texts('?limit=2'), ['b', 'c']);
+  assert.deepEqual(await texts(`?chat=${encodeURIComponent(ben.number)}`), ['a', 'b', 'c']);
+  assert.deepEqual(await texts('?chat=%2B491'), []);
+  const all = await s.ok('GET', '/log');
+  assert.deepEqual(await s.ok('GET', `/log?after=${all[1].seq}&limit=1`), all.slice(-1));
+});
+
 test('other sites and other host names are turned away', async (t) => {
   const s = await sandbox(t);
   const { port } = new URL(s.url);

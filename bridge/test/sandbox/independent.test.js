@@ -151,7 +151,7 @@ test('a device written in Rust is linked, decrypts, encrypts', async (t) => {
   const scan = s.ok('POST', `/phones/${anna.id}/scan`, { qr: code });
   device.signBack(await success);
   assert.equal((await restart).attrs.code, '515');
-  assert.equal((await scan).name, 'CHROME on Rust');
+  assert.equal((await scan).name, 'Chrome on Rust');
 
   device.ws.terminate();
   const welcome = device.next((n) => n.tag === 'success', 'the login');

@@ -23,6 +23,14 @@ test('a linked device comes back with its saved credentials and no code', async 
   }
 });
 
+test('the device learns the name of its account', async (t) => {
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001', 'Änna 😀');
+  const device = await linked(t, s, anna);
+  while (device.auth.creds.me.name !== 'Änna 😀') await device.wait('creds');
+  assert.match(device.auth.creds.me.lid, /^\d+:1@lid$/);
+});
+
 test('no question of the client stays unanswered', async (t) => {
   const s = await sandbox(t);
   const anna = await s.phone('+491700000001');

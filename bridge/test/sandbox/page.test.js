@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Device, sandbox, tempDir } from './harness.js';
+
+const CHROMIUM = '/usr/bin/chromium';
+const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
+
+/** A page in a browser, and what the browser complained about. */
+async function browse(t, url) {
+  const { chromium } = await import('playwright-core');
+  const context = await chromium.launchPersistentContext(tempDir(t), {
+    executablePath: CHROMIUM,
+    viewport: { width: 1280, height: 900 },
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  t.after(() => context.close());
+  const page = context.pages()[0] ?? await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const complaints = [];
+  page.on('console', (m) => { if (['error', 'warning'].includes(m.type())) complaints.push(m.text()); });
+  page.on('pageerror', (e) => complaints.push(String(e)));
+  await page.goto(url);
+  return { page, complaints };
+}
+
+async function canBrowse(t) {
+  if (!existsSync(CHROMIUM)) return t.skip('no chromium');
+  try {
+    await import('playwright-core');
+  } catch {
+    return t.skip('playwright-core is not installed');
+  }
+  return true;
+}
+
+test('a person creates phones, links a device, chats', async (t) => {
+  if (!await canBrowse(t)) return;
+  const s = await sandbox(t);
+  const { page, complaints } = await browse(t, s.url);
+  for (const [number, name] of [['+491700000001', 'Anna'], ['+491700000002', '<i>Ben</i>']]) {
+    await page.fill('#create input[name=number]', number);
+    await page.fill('#create input[name=name]', name);
+    await page.click('#create button');
+    await page.getByText(`${name} is on WhatsApp now.`).waitFor();
+  }
+  await page.click('.phone-row:has-text("Anna")');
+  const device = new Device(t, s);
+  const qr = device.wait('qr');
+  const synced = device.wait('synced');
+  device.connect();
+  await page.fill('.link textarea', (await qr)[0]);
+  await page.click('.link .primary');
+  await synced;
+  await page.locator('.device').waitFor();
+
+  const id = await device.send('+491700000002', '<b>hello</b> & welcome');
+  await page.click('.phone-row:has-text("Ben")');
+  await page.locator('.row .badge').waitFor();
+  assert.ok((device.statuses.get(id) ?? 0) < 4, 'a closed chat is not read');
+  await page.click('.chats .row');
+  await page.locator('.bubble.in', { hasText: '<b>hello</b> & welcome' }).waitFor();
+  await device.status(id, 4);
+
+  await page.fill('.composer textarea', 'thanks');
+  await page.keyboard.press('Enter');
+  await device.text('thanks');
+  await page.locator('.bubble.out .ticks.delivered').waitFor();
+  await page.reload();
+  await page.locator('.bubble.out', { hasText: 'thanks' }).waitFor();
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  await page.click('.back');
+  await page.click('label.switch');
+  await page.locator('.is-offline').waitFor();
+  assert.deepEqual((await s.ok('GET', '/phones')).map((p) => p.online), [true, false]);
+  await page.setViewportSize({ width: 1280, height: 900 });
+
+  await page.click('.phone-row:has-text("Anna")');
+  const closed = device.wait('closed');
+  page.on('dialog', (d) => d.accept());
+  await page.click('.device .quiet');
+  assert.deepEqual(await closed, [401]);
+  await page.getByText('None yet.').waitFor();
+  assert.deepEqual(complaints, []);
+});
+
+test('codes are read from pictures', async (t) => {
+  if (!await canBrowse(t)) return;
+  const s = await sandbox(t);
+  await s.phone('+491700000001', 'Anna');
+  const { page } = await browse(t, s.url);
+  await page.locator('.link').waitFor();
+  for (const name of ['code.png', 'code.svg']) {
+    await page.fill('.link textarea', '');
+    await page.setInputFiles('input[type=file]', fixture(name));
+    await page.waitForFunction(() => document.querySelector('.link textarea').value === '2@not-a-real-code,but,a,code');
+  }
+});
