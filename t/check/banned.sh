@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Calls that have no place in this code: without bounds, without errors, not
+# safe with threads, or around APR's pools.
+. "$(dirname "$0")/guard.inc"
+
+code=$(c_files | STRINGS=0 xargs sh -c '. t/check/guard.inc; STRINGS=0 c_code "$@"' t/check/x)
+some 'there is code to look at' 1000 "$code"
+calls() { printf '%s\n' "$code" | grep -E "(^|[^A-Za-z0-9_>.])($1)[ ]*\(" | cut -c1-140; }
+
+none 'no string call without bounds' \
+    "$(calls 'strcpy|strcat|stpcpy|strncpy|strncat|sprintf|vsprintf|gets|alloca')"
+none 'no number read without its end' \
+    "$(calls 'atoi|atol|atoll|atof|scanf|sscanf|fscanf|vsscanf')"
+none 'nothing that threads share' \
+    "$(calls 'strtok|localtime|gmtime|ctime|asctime|strerror|rand|srand|random|setlocale|setenv|putenv|getpwnam|gethostbyname')"
+none 'no program is started, nobody exits' \
+    "$(calls 'system|popen|fork|vfork|execl|execlp|execv|execvp|exit|_exit|abort|tmpnam|tempnam|mktemp')"
+# Data of ours lives in pools. What a library hands out is freed by its file.
+none 'no heap but where a library asks for it' \
+    "$(calls 'malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|free' |
+        grep -vE '^mod_whatsapp/base/wa_jwt\.c:[0-9]+:.*\bfree\(')"
+none 'no printing but in the daemon' \
+    "$(calls 'printf|puts|putchar|fprintf|fputs|perror' | grep -v '^mod_whatsapp/daemon/')"
+
+scripts=$(find bridge/src bridge/sandbox htdocs -name '*.js' 2>/dev/null)
+pages=$(find bridge/sandbox/page htdocs \( -name '*.html' -o -name '*.js' \) 2>/dev/null)
+some 'there are scripts to look at' 20 "$scripts"
+none 'no text becomes code or markup in a script' \
+    "$(grep -nE '\b(eval|document\.write|insertAdjacentHTML)\(|new Function\(|\.(inner|outer)HTML *\+?=' \
+        $scripts $pages /dev/null | cut -c1-140)"
+none 'pages have no script or style inside' \
+    "$(find bridge/sandbox/page htdocs -name '*.html' 2>/dev/null |
+        xargs grep -nEi '<script([^>]*)>[^<]|<style|[ "](style|on[a-z]+)="|javascript:' /dev/null | cut -c1-140)"
+none 'the bridge logs by its log only' \
+    "$(grep -nE '\bconsole\.(log|info|warn|error|debug)\(' $(find bridge/src -name '*.js') /dev/null | cut -c1-140)"
+finish
