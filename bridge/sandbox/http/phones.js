@@ -32,14 +32,19 @@ export async function phoneRoutes(app, { phones }) {
     return reply.code(204).send();
   });
 
-  app.post('/phones/:id/scan', { schema: schemas.scan }, async (request) => {
+  const linking = async (what) => {
     try {
-      return await phone(request).scan(request.body.qr);
+      return await what;
     } catch (err) {
       if (err.code === 'server' && SCAN_ERRORS[err.serverCode]) throw new PhoneError(SCAN_ERRORS[err.serverCode], { text: err.message });
       throw err;
     }
-  });
+  };
+
+  app.post('/phones/:id/scan', { schema: schemas.scan }, async (request) => linking(phone(request).scan(request.body.qr)));
+
+  app.post('/phones/:id/link-code', { schema: schemas.linkCode }, async (request) =>
+    linking(phone(request).linkByCode(request.body.code.replace('-', '').toUpperCase())));
 
   app.get('/phones/:id/messages', { schema: schemas.messages }, async (request) => {
     const { chat, limit } = request.query;

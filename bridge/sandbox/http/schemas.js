@@ -9,6 +9,7 @@ const body = (properties, required = Object.keys(properties)) => ({
 
 export const createPhone = { body: body({ number: string(32), name: string(100) }) };
 export const scan = { body: body({ qr: string(4096) }) };
+export const linkCode = { body: body({ code: { type: 'string', pattern: '^[0-9A-Za-z]{4}-?[0-9A-Za-z]{4}$' } }) };
 export const send = { body: body({ to: string(32), text: string(65536) }) };
 export const online = { body: body({ online: { type: 'boolean' } }) };
 export const unlink = { body: { anyOf: [{ type: 'null' }, body({ device_id: { type: 'integer', minimum: 1, maximum: 255 } }, [])] } };

@@ -5,6 +5,7 @@ const WORDS = {
   number_taken: 'This number already has a phone.',
   number_invalid: 'That is no phone number. Write it as +491701234567.',
   qr_invalid: 'That is no code of a WhatsApp device, or the device refused.',
+  code_invalid: 'No device shows this code for this number.',
   qr_expired: 'This code has expired. Scan the one that is shown now.',
   already_linked: 'This device is linked already.',
   phone_offline: 'The phone is offline.',

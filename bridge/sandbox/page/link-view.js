@@ -20,19 +20,27 @@ const text = h('textarea', { rows: '3', placeholder: 'https://wa.me/settings/lin
 const file = h('input', { type: 'file', accept: 'image/*,.svg', hidden: true });
 const preview = h('img.preview', { alt: '', hidden: true });
 const drop = h('button.drop', { type: 'button', onclick: () => file.click() }, h('strong', {}, 'Drop, paste or choose an image'), h('span', {}, 'A screenshot of the code will do: PNG, JPEG, SVG'), preview);
-const form = h('form.card.link', {}, h('h3', {}, 'Link a device'), drop, file, h('label', {}, 'or the text of the code', text), h('button.primary', {}, 'Link'));
+const typed = h('input', { placeholder: 'ABCD-1234', maxlength: '9', autocapitalize: 'characters', spellcheck: 'false', autocomplete: 'off' });
+const form = h('form.card.link', {}, h('h3', {}, 'Link a device'), drop, file,
+  h('label', {}, 'or the text of the code', text),
+  h('label', {}, 'or the eight characters it shows', typed),
+  h('button.primary', {}, 'Link'));
 const title = h('h2', {}, 'Linked devices');
 const list = h('ul.linked');
 
 async function link(code) {
   const phone = current();
-  if (!phone || !code.trim()) return;
+  const eight = typed.value.trim();
+  if (!phone || (!code.trim() && !eight)) return;
   const button = form.querySelector('button.primary');
   button.disabled = true;
-  const device = await attempt('POST', `/phones/${phone.id}/scan`, { qr: code.trim() });
+  const device = code.trim()
+    ? await attempt('POST', `/phones/${phone.id}/scan`, { qr: code.trim() })
+    : await attempt('POST', `/phones/${phone.id}/link-code`, { code: eight });
   button.disabled = false;
   if (device) {
     text.value = '';
+    typed.value = '';
     toast(`${device.name || 'The device'} is linked to ${phone.name}.`);
   }
 }

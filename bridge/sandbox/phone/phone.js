@@ -4,13 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { PN, makeJid } from '../lib/jid.js';
-import { child, children, el, seconds } from '../lib/nodes.js';
+import { child, childBytes, children, el, seconds } from '../lib/nodes.js';
 import { Chats } from './chats.js';
 import { deviceSent, pack, textMessage } from './content.js';
 import { PhoneError } from './error.js';
 import { receive } from './inbox.js';
 import { makePreKey } from './keys.js';
 import { Outbox } from './outbox.js';
+import { CodeExchange } from './link-code.js';
 import { isAnswerValid, makeStatement, parseQr } from './pairing.js';
 import { setupMessages } from './setup.js';
 import { SignalState } from './signal.js';
@@ -164,6 +165,33 @@ export class Phone {
   async scan(text) {
     const qr = parseQr(text);
     if (!qr) throw new PhoneError('qr_invalid');
+    return this.#link(qr);
+  }
+
+  /**
+   * Types the code a device shows.
+   * @param {string} code eight characters
+   * @returns {Promise<object>} the linked device
+   */
+  async linkByCode(code) {
+    const TAG = 'link_code_companion_reg';
+    const list = child(await this.query('set', 'md', [el(TAG, { stage: 'primary_list' })]), TAG);
+    for (const offer of children(list, 'device')) {
+      const exchange = new CodeExchange(this.record.keys, code);
+      const ref = childBytes(offer, 'ref');
+      const reply = child(await this.query('set', 'md', [el(TAG, { stage: 'primary_hello' }, [
+        el('link_code_pairing_wrapped_primary_ephemeral_pub', {}, await exchange.hello(childBytes(offer, 'wrapped'))),
+        el('primary_identity_pub', {}, Buffer.from(this.record.keys.identity.public, 'base64')),
+        el('link_code_pairing_ref', {}, ref),
+      ])]), TAG);
+      const identity = childBytes(reply, 'identity');
+      const secret = exchange.finish({ bundle: childBytes(reply, 'bundle'), identity });
+      if (secret) return this.#link({ ref: ref.toString(), noise: childBytes(offer, 'noise'), identity, secret });
+    }
+    throw new PhoneError('code_invalid');
+  }
+
+  async #link(qr) {
     const reply = await this.query('set', 'md', [el('pair-device', {}, [
       el('ref', {}, Buffer.from(qr.ref)),
       el('noise', {}, qr.noise),

@@ -1,6 +1,7 @@
 /** The questions a client may ask: one table, by type, namespace and first child. Others get 501. */
 import { PN, LID, parseJid } from '../lib/jid.js';
 import { bigEndian, bytes, child, childBytes, childNumber, children, el } from '../lib/nodes.js';
+import { pairByCode } from './code-pairing.js';
 import { jidOf } from './directory.js';
 import { IqError } from './iq-error.js';
 
@@ -175,6 +176,7 @@ const TABLE = {
   'get w:p ping': nothing,
   'set md pair-device': pairDevice,
   'set md remove-companion-device': removeDevice,
+  'set md link_code_companion_reg': pairByCode,
   'set w:sync:app:state sync': appState,
   'get abt props': () => [el('props', { protocol: '1', hash: 'sandbox', refresh: '86400' }, [])],
   'get blocklist ': () => [el('list', { dhash: 'sandbox' }, [])],
@@ -186,7 +188,7 @@ const TABLE = {
   'set w:stats add': nothing,
 };
 
-const FOR_STRANGERS = new Set(['get w:p ping']);
+const FOR_STRANGERS = new Set(['get w:p ping', 'set md link_code_companion_reg']);
 
 /** Answers one question. */
 export async function answerIq(server, client, node) {

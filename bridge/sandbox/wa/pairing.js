@@ -45,14 +45,20 @@ export class Pairing {
       refs: [],
       linking: false,
     };
-    const now = Date.now();
-    for (let i = 0; i < REFS; i++) {
-      const ref = `2@${randomBytes(48).toString('base64')}`;
-      client.registration.refs.push(ref);
-      this.#refs.set(ref, { client, expires: now + FIRST_MS + i * NEXT_MS });
-    }
+    for (let i = 0; i < REFS; i++) this.offer(client, `2@${randomBytes(48).toString('base64')}`, FIRST_MS + i * NEXT_MS);
     const refs = client.registration.refs.map((ref) => el('ref', {}, Buffer.from(ref)));
     client.request({ type: 'set', xmlns: 'md' }, [el('pair-device', {}, refs)]).catch(() => {});
+  }
+
+  /** One more reference by which a phone can name this device. */
+  offer(client, ref, lifeMs) {
+    client.registration.refs.push(ref);
+    this.#refs.set(ref, { client, expires: Date.now() + lifeMs });
+  }
+
+  /** The devices that want to be linked. */
+  clients() {
+    return [...new Set([...this.#refs.values()].map((r) => r.client))];
   }
 
   /** Its codes die with the connection. */

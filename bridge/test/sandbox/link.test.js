@@ -152,3 +152,25 @@ test('codes run out: the client gets 408', async (t) => {
   assert.deepEqual(await closed, [408]);
   assert.equal(new Set(codes).size, 6);
 });
+
+test('a device is linked by the code it shows; a wrong code is refused', async (t) => {
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001');
+  const ben = await s.phone('+491700000002');
+  const { device } = await showCode(t, s);
+  const code = await device.sock.requestPairingCode(anna.number.slice(1));
+  const type = async (phone, text) => {
+    const { status, body } = await s.call('POST', `/phones/${phone.id}/link-code`, { code: text });
+    return [status, body.code ?? body.device_id];
+  };
+  const wrong = code.startsWith('AAAA') ? 'BBBBBBBB' : `AAAA${code.slice(4)}`;
+  assert.deepEqual(await type(anna, wrong), [422, 'code_invalid']);
+  assert.deepEqual(await type(ben, code), [422, 'code_invalid']);
+  const open = device.wait('open');
+  const synced = device.wait('synced');
+  assert.deepEqual(await type(anna, `${code.slice(0, 4)}-${code.slice(4).toLowerCase()}`), [200, 1]);
+  await open;
+  await synced;
+  const id = await device.send(ben.number, 'linked by code');
+  await s.message(ben, (m) => m.id === id);
+});
