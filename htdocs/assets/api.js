@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The only place that talks to the server. */
+
+const TIMEOUT = 30_000;
+
+/** An answer that is no success, as RFC 9457 tells it, or no answer at all. */
+export class Problem extends Error {
+  constructor(body, { retryAfter } = {}) {
+    super(body.title);
+    this.name = 'Problem';
+    this.status = body.status ?? 0; // 0: no answer
+    this.code = body.code ?? '';
+    this.title = body.title;
+    this.detail = body.detail ?? '';
+    this.errors = body.errors ?? []; // {pointer, code, detail}
+    this.requestId = body.request_id ?? '';
+    // Only pages of our own are worth a link.
+    this.help = /^\/api\/docs\/problems#\w+$/.test(body.type ?? '') ? body.type : '';
+    this.retryAfter = retryAfter ?? 0; // seconds
+  }
+}
+
+const NO_ANSWER = { code: 'no_answer', title: 'The server gives no answer', detail: 'Check the connection and try again.' };
+const TOO_LATE = { code: 'no_answer', title: 'The server did not answer in time', detail: 'Try again in a moment.' };
+const UNREADABLE = { code: 'unreadable', title: 'The answer can not be read', detail: 'Something between this page and the server answered in its place.' };
+
+async function readJson(response) {
+  try {
+    return await response.json();
+  } catch {
+    throw new Problem({ ...UNREADABLE, status: response.status });
+  }
+}
+
+async function problemOf(response) {
+  const retryAfter = Number(response.headers.get('Retry-After')) || 0;
+  if (!response.headers.get('Content-Type')?.startsWith('application/problem+json')) {
+    return new Problem({ ...UNREADABLE, status: response.status }, { retryAfter });
+  }
+  return new Problem(await readJson(response), { retryAfter });
+}
+
+/* Gives the response, whatever its status; throws a Problem when there is none,
+ * and the signal's reason when the caller has given up. */
+async function send(method, path, { credential, body, accept = 'application/json', signal, redirect } = {}) {
+  const headers = { Accept: accept };
+  if (credential) headers.Authorization = `Bearer ${credential}`;
+  if (body) headers['Content-Type'] = 'application/json';
+  const late = AbortSignal.timeout(TIMEOUT);
+  try {
+    return await fetch(path, {
+      method, headers, redirect,
+      body: body && JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, late]) : late,
+      credentials: 'omit', cache: 'no-store', referrerPolicy: 'no-referrer'
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem(late.aborted ? TOO_LATE : NO_ANSWER);
+  }
+}
+
+async function call(method, path, options) {
+  const response = await send(method, path, options);
+  if (!response.ok) throw await problemOf(response);
+  return readJson(response);
+}
+
+const query = (values) => {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  return given.length ? `?${new URLSearchParams(given)}` : '';
+};
+
+/** {status: ok|degraded|unavailable, mode, checks}; also when it is bad news. */
+export async function health(signal) {
+  const response = await send('GET', '/api/health/ready', { signal });
+  if (!response.ok && response.status !== 503) throw await problemOf(response);
+  const body = await readJson(response);
+  if (!body.checks) throw new Problem(body);
+  return body;
+}
+
+/** Does this server lead to the sandbox's virtual phones (a redirect)? */
+export async function hasSandboxLink(signal) {
+  return (await send('GET', '/sandbox', { accept: '*/*', redirect: 'manual', signal })).type === 'opaqueredirect';
+}
+
+/** @return {access_token, expires_in} */
+export const login = (username, password) =>
+  call('POST', '/api/auth/login', { body: { username, password } });
+
+/** What an admin may do, with a token.
+ * @param onEnd called when the server no longer takes the token */
+export function adminApi(token, onEnd) {
+  const ask = async (method, path, options) => {
+    try {
+      return await call(method, path, { ...options, credential: token });
+    } catch (error) {
+      if (error instanceof Problem && error.status === 401) onEnd();
+      throw error;
+    }
+  };
+  return {
+    /** @return {data, next_cursor} */
+    users: (page, signal) => ask('GET', `/api/users${query(page)}`, { signal }),
+    user: (id, signal) => ask('GET', `/api/users/${encodeURIComponent(id)}`, { signal }),
+    createUser: (user) => ask('POST', '/api/users', { body: user }),
+    createKey: (userId, key) => ask('POST', `/api/users/${encodeURIComponent(userId)}/keys`, { body: key })
+  };
+}
+
+/** What a program may do, with an API key. */
+export function userApi(key) {
+  const ask = (method, path, options) => call(method, path, { ...options, credential: key });
+  return {
+    session: (signal) => ask('GET', '/api/session/status', { signal }),
+    initSession: () => ask('POST', '/api/session/init', { body: {} }),
+    disconnect: () => ask('POST', '/api/session/disconnect', { body: {} }),
+    logout: () => ask('POST', '/api/session/logout', { body: {} }),
+    /** @return the code as an SVG, or null when there is none now */
+    async qr(signal) {
+      const response = await send('GET', '/api/session/qr', { credential: key, accept: 'image/svg+xml', signal });
+      if (response.status === 404 || response.status === 409) return null;
+      if (!response.ok) throw await problemOf(response);
+      return response.blob();
+    },
+    sendText: (recipient, text) => ask('POST', '/api/messages/send-text', { body: { recipient, text } }),
+    message: (id, signal) => ask('GET', `/api/messages/${encodeURIComponent(id)}`, { signal })
+  };
+}
