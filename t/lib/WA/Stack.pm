@@ -1,0 +1,131 @@
+# The servers of the tests: stop, start, kill and pause them, ask the database,
+# read their logs. What a file stopped or paused is back when the file ends.
+package WA::Stack;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use Time::HiRes qw(time sleep);
+
+our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
+                 restart_postgres restart_httpd httpd_pid db command log_text);
+
+my (%stopped, %paused);
+
+# The output of a command (an array), or death with what it said.
+sub command {
+    my ($out, $status) = _run(@_);
+    die "@_: status $status: $out\n" if $status;
+    return $out;
+}
+
+# A command that keeps running in the background must not hold the pipe.
+sub _run {
+    my @command = @_;
+    my $file = "$ENV{WA_TEST_DIR}/tmp/command.$$." . int(rand 1e9);
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDIN, '<', '/dev/null' or die $!;
+        open STDOUT, '>', $file or die $!;
+        open STDERR, '>&', \*STDOUT or die $!;
+        exec { $command[0] } @command or do { require POSIX; POSIX::_exit(127) };
+    }
+    waitpid $pid, 0;
+    my $status = $?;
+    my $out = log_text($file);
+    unlink $file;
+    return ($out, $status >> 8 || $status);
+}
+
+sub ctl { return command($ENV{WA_TEST_CTL}, @_) }
+
+sub stop_it  { my ($name) = @_; $stopped{$name} = 1; return ctl(stop => $name) }
+sub start_it { my ($name) = @_; my $out = ctl(start => $name); delete $stopped{$name}; return $out }
+# kill -9; the supervisor starts it again.
+sub kill_it  { my ($name) = @_; return ctl(kill9 => $name) }
+
+sub pid_of {
+    my ($name) = @_;
+    my ($out) = _run($ENV{WA_TEST_CTL}, pid => $name);
+    return $out =~ /^(\d+)$/m ? $1 : 0;
+}
+
+# A process and all below it: of PostgreSQL the backends do the work.
+sub _tree {
+    my @pids = @_;
+    my %children;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        my $text = log_text($stat) or next;
+        $text =~ /^(\d+) \(.*\) \S (\d+)/s and push @{ $children{$2} }, $1;
+    }
+    for (my $i = 0; $i < @pids; $i++) { push @pids, @{ $children{ $pids[$i] } || [] } }
+    return @pids;
+}
+
+# SIGSTOP: it takes connections and says nothing.
+sub pause_it {
+    my ($name) = @_;
+    my $pid = pid_of($name) or die "$name does not run\n";
+    $paused{$name} = [_tree($pid)];
+    kill STOP => @{ $paused{$name} };
+    return;
+}
+
+sub resume_it {
+    my ($name) = @_;
+    my $pids = delete $paused{$name} or return;
+    kill CONT => @$pids;
+    return;
+}
+
+END {
+    my $status = $?;
+    resume_it($_) for keys %paused;
+    for my $name (sort keys %stopped) { eval { start_it($name) } or warn $@ }
+    $? = $status;
+}
+
+sub restart_postgres { return command($ENV{WA_TEST_PG_CTL}, 'restart', '-m', $_[0]) }
+
+sub httpd_pid {
+    my $pid = log_text($ENV{WA_TEST_HTTPD_PID_FILE});
+    return $pid =~ /^(\d+)/ ? $1 : 0;
+}
+
+# Apache stopped and started anew, with the command line it has.
+sub restart_httpd {
+    my $pid = httpd_pid() or die "httpd does not run\n";
+    my @command = split /\0/, log_text("/proc/$pid/cmdline");
+    kill TERM => $pid;
+    my $until = time + 20;
+    while (kill 0 => $pid) {
+        die "httpd does not stop\n" if time > $until;
+        sleep 0.05;
+    }
+    command(@command);
+    while (!httpd_pid() || !kill 0 => httpd_pid()) {
+        die "httpd does not start\n" if time > $until;
+        sleep 0.05;
+    }
+    return;
+}
+
+sub log_text {
+    my ($file) = @_;
+    open my $in, '<:raw', $file or return '';
+    local $/;
+    my $text = <$in>;
+    return $text // '';
+}
+
+# What a statement answers: rows of columns by '|'; in list context the rows.
+sub db {
+    my ($sql, $conninfo) = @_;
+    my $out = command("$ENV{WA_TEST_PG_BIN}/psql", '-XAtq', '-v', 'ON_ERROR_STOP=1',
+        '-d', $conninfo || $ENV{WA_TEST_DB}, '-c', $sql);
+    chomp $out;
+    return wantarray ? split(/\n/, $out) : $out;
+}
+
+1;
