@@ -1,10 +1,13 @@
 /** What a phone does with what reaches it: messages, receipts, notices of the server. */
 import { LID, PN, parseJid } from '../lib/jid.js';
-import { bigEndian, bytes, child, children, el, seconds } from '../lib/nodes.js';
+import { bigEndian, bytes, child, childBytes, children, el, seconds } from '../lib/nodes.js';
 import { describe, unpack } from './content.js';
+import { loadPair } from './keys.js';
 import { addressOf } from './signal.js';
+import { isDeviceTrusted } from './trust.js';
 
 const MAX_RETRIES = 5;
+const NOT_TRUSTED = '500';
 const retries = new WeakMap();
 
 /** Handles one stanza. Called for one after the other. */
@@ -39,6 +42,12 @@ async function onMessage(phone, node) {
   const chat = `+${sender.own ? chatOfOwn(node.attrs) ?? phone.pn : sender.pn}`;
   const key = { chat, from: `+${sender.pn}`, id };
   const enc = child(node, 'enc');
+  if (enc.attrs.type === 'pkmsg' && sender.device !== 0
+    && !isDeviceTrusted(bytes(enc), childBytes(node, 'device-identity'), sender.own ? loadPair(phone.record.keys.identity).public : null)) {
+    phone.logger.warn({ id, from }, 'a device did not prove that it belongs to its account');
+    phone.post(el('ack', { class: 'message', id, to: from, error: NOT_TRUSTED }));
+    return;
+  }
   let message;
   try {
     message = unpack(await phone.signal.decrypt(addressOf(sender.lid, sender.device), enc.attrs.type, bytes(enc)));

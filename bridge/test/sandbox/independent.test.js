@@ -96,6 +96,7 @@ class RustDevice extends EventEmitter {
     const deviceSignature = spoil(Buffer.from(calculateSignature(this.identity.privKey,
       Buffer.concat([Buffer.from([6, 1]), id.details, raw(this.identity.pubKey), id.accountSignatureKey]))));
     this.me = kid(kid(success, 'pair-success'), 'device').attrs.jid;
+    this.statement = Buffer.from(proto.ADVSignedDeviceIdentity.encode({ ...id, deviceSignature }).finish());
     this.send(el('iq', { id: success.attrs.id, to: 's.whatsapp.net', type: 'result' }, [el('pair-device-sign', {}, [
       el('device-identity', { 'key-index': '1' }, Buffer.from(proto.ADVSignedDeviceIdentity.encode({
         details: id.details, accountSignature: id.accountSignature, deviceSignature,
@@ -192,12 +193,22 @@ test('a device written in Rust is linked, decrypts, encrypts', async (t) => {
     return el('to', { jid }, [el('enc', { v: '2', type: type === 3 ? 'pkmsg' : 'msg' }, Buffer.from(body))]);
   };
   const benJid = `${ben.number.slice(1)}@s.whatsapp.net`;
+  const ownJid = device.me.replace(/:\d+/, '');
+  // Without its signed identity, or with a spoilt one, the phone it opens a session to does not listen.
+  const spoilt = Buffer.from(device.statement);
+  spoilt[spoilt.length - 5] ^= 1;
+  for (const [id, proof] of [['3EB0BAD1', []], ['3EB0BAD2', [el('device-identity', {}, spoilt)]]]) {
+    const enc = kid(await part(ownJid, ownAddress, content), 'enc');
+    device.send(el('message', { id, to: ownJid, type: 'text' }, [el('participants', {}, [el('to', { jid: ownJid }, [enc])]), ...proof]));
+  }
   device.send(el('message', { id: '3EB0FEEDFACE', to: benJid, type: 'text' }, [el('participants', {}, [
     await part(benJid, address, content),
-    await part(device.me.replace(/:\d+/, ''), ownAddress, { deviceSentMessage: { destinationJid: benJid, message: content } }),
-  ])]));
+    await part(ownJid, ownAddress, { deviceSentMessage: { destinationJid: benJid, message: content } }),
+  ]), el('device-identity', {}, device.statement)]));
   assert.equal((await s.message(ben, (m) => m.id === '3EB0FEEDFACE')).text, 'Grüße aus Rust');
   assert.equal((await s.message(anna, (m) => m.id === '3EB0FEEDFACE')).direction, 'out');
+  assert.deepEqual((await s.messages(anna)).filter((m) => m.id.startsWith('3EB0BAD')), []);
+  assert.deepEqual((await s.ok('GET', '/log')).filter((e) => e.kind === 'nack').map((e) => e.id), ['3EB0BAD1', '3EB0BAD2']);
 });
 
 test('a device that signs back wrongly is not linked', async (t) => {

@@ -1,0 +1,166 @@
+/**
+ * A linked device of the kind the web page is. The page has no Signal end of its own: keys, ratchets and
+ * the connection to the server half are here, and the page is told what the device reads. To the server
+ * and to the phones it is a device like any other.
+ */
+import { Phone } from '../phone/phone.js';
+import { Outbox } from '../phone/outbox.js';
+import { deviceSent, pack, textMessage } from '../phone/content.js';
+import { PhoneError } from '../phone/error.js';
+import { PN, makeJid } from '../lib/jid.js';
+import { child, el } from '../lib/nodes.js';
+import { Client } from '../wa/client.js';
+
+const DONE = new Set(['sent', 'delivered', 'read']);
+
+/** The devices a message goes to are all but this one; the own phone is one of them. */
+class CompanionOutbox extends Outbox {
+  #device;
+
+  constructor(device) {
+    super(device);
+    this.#device = device;
+  }
+
+  async devicesOf(numbers) {
+    const { pn, lid, device } = this.#device;
+    const others = (await super.devicesOf(numbers)).filter((d) => d.pn !== pn || d.device !== device);
+    return numbers.includes(pn) ? [...others, { pn, lid, device: 0 }] : others;
+  }
+}
+
+/** The device's connection, inside one process: the same nodes as over the socket. */
+function openLine(server, { pn, device }, { onNode, onClose }) {
+  const account = server.directory.byNumber(pn);
+  let open = true;
+  const close = () => {
+    if (!open) return;
+    open = false;
+    client.closed();
+    server.gone(client);
+    setImmediate(onClose);
+  };
+  // The last word ("removed", "replaced") must arrive before the end.
+  const client = new Client({ send: (node) => setImmediate(onNode, node), close });
+  server.counts.connections += 1;
+  server.login(client, account, account.devices.get(device));
+  return {
+    send(node) {
+      if (open) server.handle(client, node);
+    },
+    close,
+  };
+}
+
+export class Companion extends Phone {
+  #store;
+  #server;
+  #onEnd = null;
+  #onSynced = null;
+  #lastWord = null;
+
+  /**
+   * @param {object} record
+   * @param {{store: object, server: object, logger: object, onMessage: (message: object) => void}} world
+   */
+  constructor(record, { store, server, logger, onMessage }) {
+    const line = (pn, { onNode, onClose }) => openLine(server, this, {
+      onNode: (node) => {
+        this.#onNode(node);
+        onNode(node);
+      },
+      onClose: () => {
+        onClose();
+        this.#ended();
+      },
+    });
+    super(record, { store, openLine: line, logger, emit: ({ type, message }) => { if (type === 'message') onMessage(message); } });
+    this.#store = store;
+    this.#server = server;
+    this.outbox = new CompanionOutbox(this);
+  }
+
+  get device() { return this.record.device; }
+
+  saveRecord() {
+    this.#store.put(`companion/${this.id}`, this.record);
+  }
+
+  /** Whether the server still has this very device. */
+  get linked() {
+    const known = this.#server.directory.byNumber(this.pn)?.devices.get(this.device);
+    return known?.noise === this.record.keys.noise.public;
+  }
+
+  /**
+   * Goes on the network.
+   * @param {{onSynced: () => void, onEnd: (why: 'removed' | 'replaced' | 'closed') => void}} handlers
+   */
+  async open({ onSynced, onEnd }) {
+    this.#lastWord = null;
+    this.#onSynced = onSynced;
+    this.#onEnd = onEnd;
+    await this.connect();
+  }
+
+  #onNode(node) {
+    if (node.tag === 'stream:error') {
+      const { type } = child(node, 'conflict')?.attrs ?? {};
+      this.#lastWord = { device_removed: 'removed', replaced: 'replaced' }[type] ?? 'closed';
+    } else if (node.tag === 'ib' && child(node, 'offline')) {
+      // What waited came before this node and is handled in order; this comes after it.
+      this.task(async () => this.#onSynced?.()).catch(() => {});
+    }
+  }
+
+  #ended() {
+    const tell = this.#onEnd;
+    this.#onEnd = null;
+    this.#onSynced = null;
+    tell?.(this.#lastWord ?? 'closed');
+  }
+
+  /**
+   * Sends a text under an id the page has chosen. A repeat of what the server has taken sends nothing.
+   * @returns {Promise<string>} its status
+   */
+  async sendText(id, pn, text) {
+    const chat = `+${pn}`;
+    const jid = makeJid(pn);
+    const known = this.chats.find(id, 'out');
+    if (known && DONE.has(known.status)) return known.status;
+    const content = textMessage(text);
+    const { reply } = await this.task(async () => {
+      const devices = await this.outbox.devicesOf([pn, this.pn]);
+      if (!devices.some((d) => d.pn === pn)) throw new PhoneError('not_on_whatsapp');
+      const parts = await this.outbox.encrypt(devices, (d) => pack(d.pn === this.pn && pn !== this.pn ? deviceSent(jid, content) : content));
+      this.signal.save();
+      this.show({
+        id, chat, from: this.number, to: chat, type: 'text', text, at: new Date().toISOString(), direction: 'out', status: 'pending',
+      });
+      await this.commit();
+      const identity = el('device-identity', {}, Buffer.from(this.record.identity, 'base64'));
+      return { reply: this.sendMessage(el('message', { id, to: jid, type: 'text' }, [el('participants', {}, parts), identity])) };
+    });
+    const { error } = (await reply).attrs;
+    this.advance(id, 'out', chat, error ? 'failed' : 'sent');
+    await this.commit();
+    return error ? 'failed' : 'sent';
+  }
+
+  /** Is this number on WhatsApp? */
+  async exists(pn) {
+    return (await this.outbox.devicesOf([pn])).some((d) => d.pn === pn);
+  }
+
+  /** The device asks to be removed, as "log out" in the page does. */
+  async leave() {
+    await this.query('set', 'md', [el('remove-companion-device', { jid: makeJid(this.pn, PN, this.device), reason: 'user_initiated' })]);
+  }
+
+  /** Nothing of it stays. */
+  erase() {
+    this.#store.del(`companion/${this.id}`);
+    for (const kind of ['session', 'prekey', 'message', 'status']) this.#store.delAll(`${kind}/${this.id}/`);
+  }
+}
