@@ -26,6 +26,7 @@ async function upload({ server, client, node }) {
   if (b64(childBytes(node, 'identity')) !== device.identity) throw new IqError(406, 'not the identity of this device');
   const keys = children(child(node, 'list'), 'key').map((k) => ({ id: childNumber(k, 'id'), value: b64(childBytes(k, 'value')) }));
   device.registrationId = childNumber(node, 'registration');
+  toldLow.delete(device);
   device.skey = readSignedKey(child(node, 'skey'));
   server.directory.saveDevice(client.account, device);
   server.directory.addPreKeys(client.account, device, keys);
@@ -77,9 +78,14 @@ async function keys({ server, client, node }) {
   return [el('list', {}, users)];
 }
 
+/** Devices that were told and have not uploaded since. */
+const toldLow = new WeakSet();
+
 function tellLow(server, account, device) {
+  if (toldLow.has(device) || !server.clientOf(account, device.id)) return;
+  toldLow.add(device);
   const id = `low-${Date.now()}-${device.id}`;
-  server.clientOf(account, device.id)?.send(el('notification', { from: `@${PN}`, id, type: 'encrypt' }, [
+  server.clientOf(account, device.id).send(el('notification', { from: `@${PN}`, id, type: 'encrypt' }, [
     el('count', { value: String(device.preKeys.size) }),
   ]));
 }

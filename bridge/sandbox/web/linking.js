@@ -20,6 +20,7 @@ export class Linking {
   #handlers;
   #client;
   #record = null;
+  #admitted = false;
   #secret = randomBytes(32);
   #keys = makeKeys();
 
@@ -56,10 +57,11 @@ export class Linking {
   #closed() {
     this.#client.closed();
     this.#server.gone(this.#client);
-    setImmediate(() => (this.#record ? this.#handlers.onLinked(this.#record) : this.#handlers.onEnd()));
+    setImmediate(() => (this.#admitted ? this.#handlers.onLinked(this.#record) : this.#handlers.onEnd()));
   }
 
   #onNode(node) {
+    if (node.tag === 'stream:error' && node.attrs.code === '515') this.#admitted = true;
     if (node.tag !== 'iq') return;
     const refs = child(node, 'pair-device');
     const success = child(node, 'pair-success');

@@ -187,3 +187,30 @@ test('a chat by LID works as one by number', async (t) => {
   assert.equal((await s.message(anna, (m) => m.id === key.id)).to, ben.number);
   await device.status(key.id, 3);
 });
+
+test('one-time keys do not run out: phones and devices upload more when told', async (t) => {
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001', 'Anna');
+  const ben = await s.phone('+491700000002', 'Ben');
+  const device = await linked(t, s, anna);
+  const seen = new Set();
+  for (let i = 0; i < 130; i++) {
+    const answer = await device.sock.query({ tag: 'iq', attrs: { to: 's.whatsapp.net', type: 'get', xmlns: 'encrypt' },
+      content: [{ tag: 'key', attrs: {}, content: [{ tag: 'user', attrs: { jid: '491700000002@s.whatsapp.net' } }] }] });
+    const key = answer.content[0].content[0].content.find((n) => n.tag === 'key');
+    assert.ok(key, `a key the ${i}th time`);
+    seen.add(Buffer.from(key.content[1].content).toString('hex'));
+  }
+  assert.equal(seen.size, 130, 'none twice');
+  const id = await device.send(ben.number, 'still works');
+  await s.message(ben, (m) => m.id === id);
+});
+
+test('an unknown question gets 501 and is counted', async (t) => {
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001', 'Anna');
+  const device = await linked(t, s, anna);
+  await assert.rejects(device.sock.query({ tag: 'iq', attrs: { to: 's.whatsapp.net', type: 'get', xmlns: 'w:unheard' }, content: [{ tag: 'of', attrs: {} }] }),
+    (err) => err.data === 501);
+  assert.deepEqual((await s.ok('GET', '/stats')).unhandled, { 'iq get w:unheard of': 1 });
+});

@@ -1,0 +1,143 @@
+/** One open page: what it asks and is told, as JSON over its socket. */
+import { Companion } from './companion.js';
+import { Linking } from './linking.js';
+
+const HISTORY = 2000;
+const PHONE_STATUS = { pending: 0, failed: -1, sent: 1, delivered: 2, read: 3 };
+
+/** A message as the page is told of it. */
+const told = ({ id, chat, from, type, text, at, direction, status }) => ({
+  id, chat: chat.slice(1), from: from.slice(1), type, text, t: Math.floor(Date.parse(at) / 1000), out: direction === 'out', ack: PHONE_STATUS[status] ?? 0,
+});
+
+export class PageSession {
+  #ws;
+  #world;
+  #linking = null;
+  #companion = null;
+
+  /** @param {import('ws').WebSocket} ws @param {{store: object, server: object, logger: object}} world */
+  constructor(ws, world) {
+    this.#ws = ws;
+    this.#world = world;
+    ws.on('error', (err) => world.logger.debug({ reason: err.message }, 'page socket'));
+    ws.on('close', () => this.#closed());
+    ws.on('message', (data) => this.#onMessage(data));
+  }
+
+  get number() {
+    return this.#companion?.number;
+  }
+
+  describe() {
+    return { number: this.number ?? null, linking: this.#linking !== null };
+  }
+
+  send(message) {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(JSON.stringify(message));
+  }
+
+  #closed() {
+    this.#linking?.close();
+    this.#companion?.disconnect();
+  }
+
+  #onMessage(data) {
+    let message;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      this.#ws.terminate();
+      return;
+    }
+    const handle = { new: this.#begin, resume: this.#resume, send: this.#send, exists: this.#exists, logout: this.#logout }[message?.t];
+    if (!handle) {
+      this.#ws.terminate();
+      return;
+    }
+    Promise.resolve(handle.call(this, message)).catch((err) => {
+      this.#world.logger.info({ reason: err.message, what: message.t }, 'a page was not answered');
+      // A page that waits for an answer to a question gets none; its socket is closed, and it asks again.
+      this.#ws.close();
+    });
+  }
+
+  /** A page without a device, or whose codes have run out, asks for new codes. */
+  #begin() {
+    this.#linking?.close();
+    const linking = new Linking(this.#world.server, {
+      onRefs: (code) => this.send({ t: 'refs', ...code }),
+      onScanned: () => this.send({ t: 'scanned' }),
+      onLinked: (record) => this.#linked(record).catch((err) => this.#world.logger.error({ err }, 'a page was not linked')),
+      onEnd: () => {
+        if (this.#linking === linking) this.#linking = null;
+      },
+    });
+    this.#linking = linking;
+  }
+
+  async #linked(record) {
+    const { store } = this.#world;
+    this.#linking = null;
+    store.put(`companion/${record.id}`, record);
+    await store.commit();
+    this.send({ t: 'paired', token: record.token });
+    await this.#open(record);
+  }
+
+  async #resume({ token }) {
+    const [, record] = [...this.#world.store.entries('companion/')].find(([, r]) => r.token === token) ?? [];
+    if (record) await this.#open(record);
+    else this.send({ t: 'removed' });
+  }
+
+  async #open(record) {
+    const { store, server, logger } = this.#world;
+    const companion = new Companion(record, { store, server, logger, onMessage: (message) => this.send({ t: 'message', message: told(message) }) });
+    if (!companion.linked) {
+      companion.erase();
+      await store.commit();
+      this.send({ t: 'removed' });
+      return;
+    }
+    this.#companion = companion;
+    const { number, lid, name } = record;
+    this.send({ t: 'online', me: { pn: number.slice(1), lid, name } });
+    this.send({ t: 'messages', messages: companion.chats.list({ limit: HISTORY }).map(told) });
+    await companion.open({ onSynced: () => this.send({ t: 'synced' }), onEnd: (why) => this.#ended(companion, why) });
+  }
+
+  #ended(companion, why) {
+    if (why === 'removed') {
+      companion.erase();
+      this.#world.store.commit().catch(() => {});
+      this.send({ t: 'removed' });
+    } else if (why === 'replaced') {
+      this.send({ t: 'state', state: 'CONFLICT' });
+    } else {
+      this.#ws.close();
+    }
+  }
+
+  /** Messages leave in the order the page sent them; their answers come when they come. */
+  async #send({ id, to, text }) {
+    const companion = this.#companion;
+    if (!companion) throw new Error('not linked');
+    try {
+      const status = await companion.sendText(id, to, text);
+      this.send({ t: 'ack', id, ack: PHONE_STATUS[status] });
+    } catch (err) {
+      if (err.code === 'not_on_whatsapp') this.send({ t: 'ack', id, ack: -1 });
+      else throw err;
+    }
+  }
+
+  async #exists({ n, pn }) {
+    this.send({ t: 'exists', n, exists: await this.#companion.exists(pn) });
+  }
+
+  async #logout() {
+    const companion = this.#companion;
+    await companion?.leave();
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Stands in for https://web.whatsapp.com: serves the page over TLS on loopback and carries its JSON.
+ * A page is either linking a device or is the face of a linked one (companion.js).
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { WebSocketServer } from 'ws';
+import { parseListen } from '../http/guard.js';
+import { loadCertificate, PAGE_HOST } from './certificate.js';
+import { PageFaults } from './faults.js';
+import { PageSession } from './session.js';
+
+const PAGE_DIR = new URL('./page/', import.meta.url);
+const MAX_PAYLOAD = 8 * 1024 * 1024;
+const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8' };
+
+function readPage() {
+  const files = new Map();
+  for (const name of readdirSync(PAGE_DIR)) {
+    const type = TYPES[name.split('.').pop()];
+    if (type) files.set(name, { type, body: readFileSync(new URL(name, PAGE_DIR), 'utf8') });
+  }
+  return files;
+}
+
+export class StandIn {
+  #store;
+  #server;
+  #logger;
+  #files = readPage();
+  #sessions = new Set();
+  #certificate;
+  #https;
+  #wss;
+
+  /** @param {{store: import('../lib/store.js').Store, server: import('../wa/server.js').WaServer, logger: object}} options */
+  constructor({ store, server, logger }) {
+    this.#store = store;
+    this.#server = server;
+    this.#logger = logger;
+    this.faults = new PageFaults();
+  }
+
+  /** @param {string} listen `host:port`, loopback only */
+  async start(listen) {
+    const { host, port } = parseListen(listen);
+    this.#certificate = loadCertificate(this.#store);
+    await this.#store.commit();
+    const { key, cert } = this.#certificate;
+    this.#https = createServer({ key, cert }, (request, response) => this.#onRequest(request, response));
+    this.#wss = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD, perMessageDeflate: false });
+    this.#https.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
+    await new Promise((resolve, reject) => {
+      this.#https.once('error', reject);
+      this.#https.listen({ host, port }, resolve);
+    });
+    const at = this.#https.address();
+    this.address = `${at.family === 'IPv6' ? `[${at.address}]` : at.address}:${at.port}`;
+  }
+
+  /** What a browser must be told to come here, and to trust this key and no other. */
+  describe() {
+    return { host: PAGE_HOST, address: this.address, spki: this.#certificate.spki };
+  }
+
+  /** Pages that are open: what they show. */
+  pages() {
+    return [...this.#sessions].map((session) => session.describe());
+  }
+
+  /** Makes the open pages of a number (or all) go into a state of the real page. @returns {number} how many */
+  push(state, number) {
+    const hit = [...this.#sessions].filter((session) => !number || session.number === number);
+    for (const session of hit) session.send({ t: 'state', state });
+    return hit.length;
+  }
+
+  #onRequest(request, response) {
+    const { pathname } = new URL(request.url, `https://${PAGE_HOST}`);
+    const name = pathname === '/' ? 'index.html' : pathname.slice(1);
+    const file = request.headers.host === PAGE_HOST ? this.#files.get(name) : undefined;
+    if (!file) {
+      response.writeHead(404).end();
+      return;
+    }
+    // The page's faults travel inside it, so that they stand before its first line runs.
+    const body = name === 'index.html' ? file.body.replace('"{{faults}}"', JSON.stringify(this.faults.get())) : file.body;
+    response.writeHead(200, { 'content-type': file.type, 'cache-control': 'no-store' }).end(body);
+  }
+
+  #onUpgrade(request, socket, head) {
+    socket.on('error', () => socket.destroy());
+    if (request.headers.host !== PAGE_HOST || request.headers.origin !== `https://${PAGE_HOST}` || request.url !== '/ws/chat') {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    this.#wss.handleUpgrade(request, socket, head, (ws) => {
+      const session = new PageSession(ws, { store: this.#store, server: this.#server, logger: this.#logger });
+      this.#sessions.add(session);
+      ws.on('close', () => this.#sessions.delete(session));
+    });
+  }
+
+  async close() {
+    for (const ws of this.#wss?.clients ?? []) ws.terminate();
+    this.#wss?.close();
+    this.#https?.closeAllConnections();
+    await new Promise((resolve) => { this.#https ? this.#https.close(resolve) : resolve(); });
+  }
+}
