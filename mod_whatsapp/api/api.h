@@ -15,13 +15,26 @@
 #define WA_API_HANDLER(name)                                                  \
     wa_code name(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 
+/** For a body that may be absent and has no members. */
+extern const wa_field wa_api_no_fields[];
+
 /* health.c */
 WA_API_HANDLER(wa_api_health_live);
 WA_API_HANDLER(wa_api_health_ready);
 
 /* auth.c */
 extern const wa_field wa_api_login_fields[];
+extern const wa_field wa_api_refresh_fields[];
+extern const wa_field wa_api_password_fields[];
+extern const wa_field wa_api_password_reset_fields[];
 WA_API_HANDLER(wa_api_login);
+WA_API_HANDLER(wa_api_refresh);
+WA_API_HANDLER(wa_api_logout);
+WA_API_HANDLER(wa_api_me);
+WA_API_HANDLER(wa_api_logins_own);
+WA_API_HANDLER(wa_api_login_end_own);
+WA_API_HANDLER(wa_api_password_change);
+WA_API_HANDLER(wa_api_password_reset);
 
 /* users.c */
 extern const wa_field wa_api_user_fields[];
@@ -31,7 +44,16 @@ WA_API_HANDLER(wa_api_user_get);
 
 /* keys.c */
 extern const wa_field wa_api_key_fields[];
+extern const wa_field wa_api_key_rename_fields[];
+extern const wa_field wa_api_key_rotate_fields[];
 WA_API_HANDLER(wa_api_key_create);
+WA_API_HANDLER(wa_api_own_key_create);
+WA_API_HANDLER(wa_api_keys_of_user);
+WA_API_HANDLER(wa_api_keys_own);
+WA_API_HANDLER(wa_api_key_get);
+WA_API_HANDLER(wa_api_key_rename);
+WA_API_HANDLER(wa_api_key_revoke);
+WA_API_HANDLER(wa_api_key_rotate);
 
 /* session.c */
 extern const wa_field wa_api_session_fields[];

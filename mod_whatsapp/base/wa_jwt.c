@@ -36,6 +36,7 @@ static int add_claims(jwt_t *jwt, const wa_jwt_claims *c)
            || jwt_add_grant(jwt, "sub", c->subject)
            || jwt_add_grant(jwt, "role", c->role)
            || jwt_add_grant(jwt, "jti", c->id)
+           || jwt_add_grant(jwt, "sid", c->login)
            || jwt_add_grant_int(jwt, "iat", (long)apr_time_sec(c->issued_at))
            || jwt_add_grant_int(jwt, "exp", (long)apr_time_sec(c->expires_at));
 }
@@ -141,7 +142,8 @@ static apr_status_t read_claims(apr_pool_t *p, jwt_t *jwt, apr_int64_t now,
     c->subject = grant_str(p, jwt, "sub");
     c->role = grant_str(p, jwt, "role");
     c->id = grant_str(p, jwt, "jti");
-    if (!c->subject || !c->role || !c->id) {
+    c->login = grant_str(p, jwt, "sid");
+    if (!c->subject || !c->role || !c->id || !c->login) {
         return APR_EINVAL;
     }
     c->issued_at = apr_time_from_sec(issued);

@@ -13,6 +13,7 @@ typedef struct wa_jwt_claims {
     const char *subject; /* user id */
     const char *role;    /* admin, user */
     const char *id;      /* jti */
+    const char *login;   /* sid: the login that ends it server-side */
     apr_time_t issued_at;
     apr_time_t expires_at;
 } wa_jwt_claims;

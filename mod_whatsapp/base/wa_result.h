@@ -19,11 +19,16 @@
     X(WA_E_MALFORMED,        400, "malformed_request",   "The request can't be read")                \
     X(WA_E_MALFORMED_JSON,   400, "malformed_json",      "The body is not valid JSON")               \
     X(WA_E_BAD_PARAMETER,    400, "bad_parameter",       "A query parameter is not acceptable")      \
+    X(WA_E_CONFIRM,          400, "confirmation_required", "The deletion must be confirmed")         \
     X(WA_E_UNAUTHORIZED,     401, "unauthorized",        "Authentication is required")               \
     X(WA_E_BAD_KEY,          401, "invalid_api_key",     "The API key is not valid")                 \
     X(WA_E_BAD_TOKEN,        401, "invalid_token",       "The access token is not valid")            \
     X(WA_E_BAD_LOGIN,        401, "invalid_credentials", "User name or password is wrong")           \
+    X(WA_E_BAD_REFRESH,      401, "invalid_refresh_token", "The refresh token is not valid")         \
     X(WA_E_FORBIDDEN,        403, "forbidden",           "This credential may not do that")          \
+    X(WA_E_SCOPE,            403, "insufficient_scope",  "The API key's scopes don't allow that")    \
+    X(WA_E_ADDRESS,          403, "address_not_allowed", "The API key may not be used from this address") \
+    X(WA_E_CSRF,             403, "csrf_failed",         "The request does not come from our own pages") \
     X(WA_E_NOT_FOUND,        404, "not_found",           "There is no such resource")                \
     X(WA_E_QR_NOT_READY,     404, "qr_not_ready",        "There is no QR code at the moment")        \
     X(WA_E_METHOD,           405, "method_not_allowed",  "The resource doesn't have this method")    \
@@ -35,6 +40,8 @@
     X(WA_E_NOT_LINKED,       409, "session_not_linked",  "No phone is linked to this session")       \
     X(WA_E_ALREADY_LINKED,   409, "session_already_linked", "A phone is linked already")             \
     X(WA_E_SESSION_LIMIT,    409, "session_limit",       "No further session is allowed")            \
+    X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
+    X(WA_E_PRECONDITION,     412, "precondition_failed", "The resource has changed meanwhile")       \
     X(WA_E_BODY_TOO_LARGE,   413, "body_too_large",      "The body is larger than allowed")          \
     X(WA_E_MEDIA_TYPE,       415, "unsupported_media_type", "The body's media type is not supported") \
     X(WA_E_INVALID,          422, "validation_failed",   "The request has invalid fields")           \
@@ -45,6 +52,7 @@
     X(WA_E_QUOTA_MINUTE,     429, "message_quota_minute", "The message quota of this minute is used up") \
     X(WA_E_QUOTA_DAY,        429, "message_quota_day",   "The message quota of this day is used up") \
     X(WA_E_BUSY_LOGIN,       429, "too_many_logins",     "Too many logins at the moment")            \
+    X(WA_E_LOGIN_DELAYED,    429, "login_delayed",       "Too many failed logins")                   \
     X(WA_E_INTERNAL,         500, "internal_error",      "Something went wrong on our side")         \
     X(WA_E_NOT_SUPPORTED,    501, "not_supported",       "The session's engine can't do that")       \
     X(WA_E_DB_UNAVAILABLE,   503, "database_unavailable", "The database can't be reached")           \

@@ -169,6 +169,34 @@ static apr_status_t read_secret(apr_pool_t *p, const char *name,
     return rv;
 }
 
+/* The lines of a secret's file, each long enough. */
+static apr_status_t read_secret_lines(apr_pool_t *p, const char *name,
+                                      const char *path,
+                                      const char *const **lines,
+                                      const char **why)
+{
+    apr_array_header_t *list = apr_array_make(p, 2, sizeof(const char *));
+    const char *text = NULL;
+    char *state, *line;
+    apr_status_t rv = read_secret(p, name, path, &text, why);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (line = apr_strtok(apr_pstrdup(p, text), "\r\n", &state); line;
+         line = apr_strtok(NULL, "\r\n", &state)) {
+        if (strlen(line) < 32) {
+            *why = apr_psprintf(p, "%s: %s: a line is shorter than 32"
+                                   " characters", name, path);
+            return APR_EINVAL;
+        }
+        APR_ARRAY_PUSH(list, const char *) = line;
+    }
+    APR_ARRAY_PUSH(list, const char *) = NULL;
+    *lines = (const char *const *)list->elts;
+    return APR_SUCCESS;
+}
+
 apr_status_t wa_secrets_read(wa_secrets *secrets, apr_pool_t *p,
                              const wa_settings *s, const char **why)
 {
@@ -181,12 +209,12 @@ apr_status_t wa_secrets_read(wa_secrets *secrets, apr_pool_t *p,
                          s->internal_secret_file, &secrets->internal, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = read_secret(p, "WhatsAppKeySecretFile", s->key_secret_file,
-                         &secrets->key, why);
+        rv = read_secret_lines(p, "WhatsAppKeySecretFile", s->key_secret_file,
+                               &secrets->key, why);
     }
     if (rv == APR_SUCCESS) {
-        rv = read_secret(p, "WhatsAppJWTSecretFile", s->jwt_secret_file,
-                         &secrets->jwt, why);
+        rv = read_secret_lines(p, "WhatsAppJWTSecretFile", s->jwt_secret_file,
+                               &secrets->jwt, why);
     }
     return rv;
 }

@@ -47,12 +47,14 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
 /** Names of all settings, NULL-terminated, for the reference's check. */
 const char *const *wa_settings_names(void);
 
-/** What the secret files hold. */
+/** What the secret files hold. Those for keys and tokens may have several
+ * lines: the first is used for what is new, all for what is shown to us, so
+ * that a secret is rotated by a new first line. */
 typedef struct wa_secrets {
-    const char *bridge;   /* shown to the bridge */
-    const char *internal; /* shown by the bridge */
-    const char *key;      /* HMAC of API keys */
-    const char *jwt;      /* signs access tokens */
+    const char *bridge;     /* shown to the bridge */
+    const char *internal;   /* shown by the bridge */
+    const char *const *key; /* HMAC of API keys, NULL-terminated */
+    const char *const *jwt; /* sign access tokens, NULL-terminated */
 } wa_secrets;
 
 /** Read the secret files; the module does it before it gives up root.

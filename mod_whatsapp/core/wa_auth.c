@@ -4,26 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_network_io.h>
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
+#include "../base/wa_id.h"
 #include "../base/wa_jwt.h"
 #include "../base/wa_log.h"
 #include "wa_keys.h"
 #include "wa_limits.h"
+#include "wa_logins.h"
+#include "wa_scope.h"
 
-/* Seconds a principal stays in Redis. */
-#define CACHE_SECONDS "10"
-
-/* Finds the principal and counts its request in one trip. KEYS: the cache
- * entry. ARGV: an entry to store first, or ''; seconds it lives. Answers nil
- * when there is no entry, else {entry, requests of this minute, seconds left}.
- * The user's id and limit stand in the entry (principal_text). */
+/* Finds the principal and counts its request in one trip.
+ *
+ * Every entry names the generation it was loaded under; wa_auth_changed starts
+ * the next one, so that no entry outlives a change, not even one that was
+ * being loaded meanwhile. KEYS: the entry. ARGV: an entry to store first, or
+ * ''; the generation it was loaded under. Answers the generation alone when
+ * there is no entry, else {entry, requests of this minute, seconds left}. The
+ * user's id stands first in the entry (principal_text). */
 static wa_redis_script auth_script = {
+    "local g = redis.call('GET', 'wa:g') or '0'\n"
     "local e = ARGV[1]\n"
-    "if e ~= '' then redis.call('SET', KEYS[1], e, 'EX', ARGV[2])\n"
-    "else e = redis.call('GET', KEYS[1]) end\n"
-    "if not e then return nil end\n"
+    "if e ~= '' then\n"
+    "  if ARGV[2] == g then\n"
+    "    redis.call('SET', KEYS[1], g .. '|' .. e, 'PX', 1000)\n"
+    "  end\n"
+    "else\n"
+    "  local s = redis.call('GET', KEYS[1])\n"
+    "  if not s or string.sub(s, 1, #g + 1) ~= g .. '|' then return g end\n"
+    "  e = string.sub(s, #g + 2)\n"
+    "end\n"
     "local user = string.match(e, '^[^|]*')\n"
     "local t = tonumber(redis.call('TIME')[1])\n"
     "local k = 'wa:r:' .. user .. ':' .. math.floor(t / 60)\n"
@@ -35,10 +47,11 @@ static wa_redis_script auth_script = {
 
 /* What the request shows, before anybody was asked. */
 typedef struct credential {
-    int is_key;
-    const char *cache_key; /* in Redis */
-    const char *lookup;    /* key's hash or user's id */
-    apr_time_t expires_at; /* of a token */
+    wa_sql_id load; /* the statement that finds its principal */
+    const char *cache_key;  /* in Redis */
+    const char *lookup;     /* hash of key or cookie, or login's id */
+    const char *key;        /* an API key, to be hashed by older secrets */
+    const char *generation; /* Redis' when it had no entry, or NULL */
 } credential;
 
 const char *wa_auth_bearer(const wa_req *req)
@@ -53,6 +66,38 @@ const char *wa_auth_bearer(const wa_req *req)
         value++;
     }
     return *value ? value : NULL;
+}
+
+const char *wa_auth_cookie(const wa_req *req, const char *name)
+{
+    const char *header = req->header(req, "Cookie");
+    apr_size_t len = strlen(name);
+    char *copy, *state, *pair;
+
+    if (!header) {
+        return NULL;
+    }
+    copy = apr_pstrdup(req->pool, header);
+    for (pair = apr_strtok(copy, "; ", &state); pair;
+         pair = apr_strtok(NULL, "; ", &state)) {
+        if (!strncmp(pair, name, len) && pair[len] == '=') {
+            return pair + len + 1;
+        }
+    }
+    return NULL;
+}
+
+const char *wa_auth_secret_hash(const wa_app *app, apr_pool_t *p,
+                                const char *secret)
+{
+    return wa_key_hash(p, app->secrets->jwt[0], secret);
+}
+
+const char *wa_auth_csrf_token(const wa_app *app, apr_pool_t *p,
+                               const char *login_id)
+{
+    return wa_key_hash(p, app->secrets->jwt[0],
+                       apr_pstrcat(p, "csrf:", login_id, NULL));
 }
 
 wa_code wa_auth_internal(const wa_app *app, const wa_req *req, wa_result *r)
@@ -72,8 +117,9 @@ static wa_code read_key(wa_app *app, const wa_req *req, const char *key,
         return wa_fail(r, WA_E_BAD_KEY, "This is not an API key; keys start"
                                         " with wak_ and are shown once");
     }
-    c->is_key = 1;
-    c->lookup = wa_key_hash(app, req->pool, key);
+    c->load = WA_SQL_PRINCIPAL_BY_KEY;
+    c->key = key;
+    c->lookup = wa_key_hash(req->pool, app->secrets->key[0], key);
     c->cache_key = apr_pstrcat(req->pool, "wa:p:k:", c->lookup, NULL);
     return WA_OK;
 }
@@ -81,20 +127,31 @@ static wa_code read_key(wa_app *app, const wa_req *req, const char *key,
 static wa_code read_token(wa_app *app, const wa_req *req, const char *token,
                           credential *c, wa_result *r)
 {
+    const char *const *secret = app->secrets->jwt;
     wa_jwt_claims claims;
-    apr_status_t rv = wa_jwt_verify(req->pool, token, app->secrets->jwt,
-                                    req->received, &claims);
+    apr_status_t rv;
 
+    do {
+        rv = wa_jwt_verify(req->pool, token, *secret, req->received, &claims);
+    } while (rv == APR_EINVAL && *++secret);
     if (rv != APR_SUCCESS) {
         return wa_fail(r, WA_E_BAD_TOKEN,
-                       rv == APR_TIMEUP ? "The access token has expired; log"
-                                          " in again"
+                       rv == APR_TIMEUP ? "The access token has expired;"
+                                          " refresh it or log in again"
                                         : NULL);
     }
-    c->is_key = 0;
-    c->lookup = claims.subject;
-    c->expires_at = claims.expires_at;
-    c->cache_key = apr_pstrcat(req->pool, "wa:p:u:", c->lookup, NULL);
+    c->load = WA_SQL_PRINCIPAL_BY_LOGIN;
+    c->lookup = claims.login;
+    c->cache_key = apr_pstrcat(req->pool, "wa:p:l:", c->lookup, NULL);
+    return WA_OK;
+}
+
+static wa_code read_cookie(wa_app *app, const wa_req *req, const char *cookie,
+                           credential *c, wa_result *r)
+{
+    c->load = WA_SQL_PRINCIPAL_BY_COOKIE;
+    c->lookup = wa_auth_secret_hash(app, req->pool, cookie);
+    c->cache_key = apr_pstrcat(req->pool, "wa:p:c:", c->lookup, NULL);
     return WA_OK;
 }
 
@@ -103,9 +160,13 @@ static wa_code read_credential(wa_app *app, const wa_req *req, credential *c,
 {
     const char *bearer = wa_auth_bearer(req);
     const char *key = req->header(req, "X-API-Key");
+    const char *cookie = wa_auth_cookie(req, WA_LOGIN_COOKIE);
 
     if (key) {
         return read_key(app, req, key, c, r);
+    }
+    if (!bearer && cookie) {
+        return read_cookie(app, req, cookie, c, r);
     }
     if (!bearer) {
         return wa_fail(r, WA_E_UNAUTHORIZED,
@@ -119,42 +180,50 @@ static wa_code read_credential(wa_app *app, const wa_req *req, credential *c,
     return read_token(app, req, bearer, c, r);
 }
 
-/* user|username|role|key|expires|requests/min|messages/min|messages/day */
+#define FIELDS 11
+
+/* user|username|role|key|login|scopes|networks|expires|requests/min|
+ * messages/min|messages/day */
 static const char *principal_text(apr_pool_t *p, const wa_principal *w)
 {
     return apr_psprintf(p,
-                        "%s|%s|%s|%s|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT
-                        "|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT,
+                        "%s|%s|%s|%s|%s|%u|%s|%" APR_INT64_T_FMT
+                        "|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT
+                        "|%" APR_INT64_T_FMT,
                         w->user_id, w->username, w->role,
-                        w->key_id ? w->key_id : "", w->expires_at,
-                        w->requests_per_minute, w->messages_per_minute,
-                        w->messages_per_day);
+                        w->key_id ? w->key_id : "",
+                        w->login_id ? w->login_id : "", w->scopes, w->networks,
+                        w->expires_at, w->requests_per_minute,
+                        w->messages_per_minute, w->messages_per_day);
 }
 
 static wa_principal *principal_parse(apr_pool_t *p, const char *text)
 {
     wa_principal *w = apr_pcalloc(p, sizeof(*w));
-    char *field[8], *rest = apr_pstrdup(p, text);
+    char *field[FIELDS], *rest = apr_pstrdup(p, text);
     int i;
 
-    for (i = 0; i < 8; i++) {
+    for (i = 0; i < FIELDS; i++) {
         field[i] = rest;
         rest = rest ? strchr(rest, '|') : NULL;
         if (rest) {
             *rest++ = '\0';
         }
     }
-    if (!field[7]) {
+    if (!field[FIELDS - 1]) {
         return NULL;
     }
     w->user_id = field[0];
     w->username = field[1];
     w->role = field[2];
     w->key_id = *field[3] ? field[3] : NULL;
-    w->expires_at = apr_atoi64(field[4]);
-    w->requests_per_minute = apr_atoi64(field[5]);
-    w->messages_per_minute = apr_atoi64(field[6]);
-    w->messages_per_day = apr_atoi64(field[7]);
+    w->login_id = *field[4] ? field[4] : NULL;
+    w->scopes = (unsigned)apr_atoi64(field[5]);
+    w->networks = field[6];
+    w->expires_at = apr_atoi64(field[7]);
+    w->requests_per_minute = apr_atoi64(field[8]);
+    w->messages_per_minute = apr_atoi64(field[9]);
+    w->messages_per_day = apr_atoi64(field[10]);
     return w;
 }
 
@@ -163,14 +232,45 @@ static wa_principal *principal_row(apr_pool_t *p, const wa_db_rows *rows)
     wa_principal *w = apr_pcalloc(p, sizeof(*w));
 
     w->key_id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
-    w->expires_at = wa_db_time(rows, 0, 1);
-    w->user_id = apr_pstrdup(p, wa_db_str(rows, 0, 2));
-    w->username = apr_pstrdup(p, wa_db_str(rows, 0, 3));
-    w->role = apr_pstrdup(p, wa_db_str(rows, 0, 4));
-    w->requests_per_minute = wa_db_int(rows, 0, 5, 1);
-    w->messages_per_minute = wa_db_int(rows, 0, 6, 1);
-    w->messages_per_day = wa_db_int(rows, 0, 7, 1);
+    w->login_id = apr_pstrdup(p, wa_db_str(rows, 0, 1));
+    w->expires_at = wa_db_time(rows, 0, 2);
+    w->user_id = apr_pstrdup(p, wa_db_str(rows, 0, 3));
+    w->username = apr_pstrdup(p, wa_db_str(rows, 0, 4));
+    w->role = apr_pstrdup(p, wa_db_str(rows, 0, 5));
+    w->requests_per_minute = wa_db_int(rows, 0, 6, 1);
+    w->messages_per_minute = wa_db_int(rows, 0, 7, 1);
+    w->messages_per_day = wa_db_int(rows, 0, 8, 1);
+    w->scopes = w->key_id ? wa_scopes_from_sql(wa_db_str(rows, 0, 9))
+                          : WA_SCOPES_ALL;
+    if (strcmp(w->role, "admin")) {
+        w->scopes &= ~(unsigned)WA_SCOPE_ADMIN;
+    }
+    w->networks = apr_pstrdup(p, w->key_id ? wa_db_str(rows, 0, 10) : "");
     return w;
+}
+
+static apr_status_t find_principal(wa_app *app, const wa_req *req,
+                                   const credential *c, wa_db *db,
+                                   wa_db_rows **rows)
+{
+    const char *const *secret = app->secrets->key;
+    apr_status_t rv;
+
+    switch (c->load) {
+    case WA_SQL_PRINCIPAL_BY_COOKIE:
+        return WA_DB_RUN(db, c->load, rows, c->lookup,
+                         APR_STRINGIFY(WA_LOGIN_IDLE_SECONDS));
+    case WA_SQL_PRINCIPAL_BY_LOGIN:
+        return WA_DB_RUN(db, c->load, rows, c->lookup);
+    default:
+        break;
+    }
+    /* A key made before the secret was rotated is found by an older one. */
+    do {
+        rv = WA_DB_RUN(db, c->load, rows,
+                       wa_key_hash(req->pool, *secret, c->key));
+    } while (rv == APR_SUCCESS && !wa_db_count(*rows) && *++secret);
+    return rv;
 }
 
 static wa_code load_principal(wa_app *app, const wa_req *req,
@@ -186,15 +286,13 @@ static wa_code load_principal(wa_app *app, const wa_req *req,
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db,
-                   c->is_key ? WA_SQL_PRINCIPAL_BY_KEY
-                             : WA_SQL_PRINCIPAL_BY_USER,
-                   &rows, c->lookup);
+    rv = find_principal(app, req, c, db, &rows);
     if (rv != APR_SUCCESS) {
         code = wa_db_fail(db, rv, req->request_id, r);
     }
     else if (!wa_db_count(rows)) {
-        code = wa_fail(r, c->is_key ? WA_E_BAD_KEY : WA_E_BAD_TOKEN, NULL);
+        code = c->key ? wa_fail(r, WA_E_BAD_KEY, NULL)
+                      : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
     }
     else {
         *who = principal_row(req->pool, rows);
@@ -204,8 +302,8 @@ static wa_code load_principal(wa_app *app, const wa_req *req,
 }
 
 /* @return APR_SUCCESS with *who NULL when Redis has no entry */
-static apr_status_t ask_redis(wa_app *app, const wa_req *req,
-                              const credential *c, const wa_principal *store,
+static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
+                              const wa_principal *store,
                               wa_principal **who, wa_limit_state *state)
 {
     const char *argv[3];
@@ -216,7 +314,7 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req,
 
     argv[0] = c->cache_key;
     argv[1] = store ? principal_text(req->pool, store) : "";
-    argv[2] = CACHE_SECONDS;
+    argv[2] = c->generation ? c->generation : "";
     cmd = wa_redis_script_cmd(req->pool, script, 1, 3, argv);
     rv = wa_redis_pipeline_scripts(app->redis, req->pool, &cmd, 1, &script, 1,
                                    &reply);
@@ -224,7 +322,8 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req,
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    if (reply->type == WA_REDIS_NIL) {
+    if (reply->type == WA_REDIS_STRING) {
+        c->generation = reply->str;
         return APR_SUCCESS;
     }
     if (reply->type != WA_REDIS_ARRAY || reply->count != 3) {
@@ -248,6 +347,107 @@ static void count_locally(wa_app *app, const wa_req *req,
     state->requests.used = wa_local_limits_count(
         app->local_limits, apr_pstrcat(req->pool, "r:", who->user_id, NULL), 1,
         req->received, &state->requests.reset);
+}
+
+void wa_auth_changed(wa_app *app, apr_pool_t *p, const char *request_id)
+{
+    static const char *const words[] = { "INCR", "wa:g" };
+    wa_redis_cmd cmd = { 2, words, NULL };
+    wa_redis_reply *reply;
+
+    if (wa_redis_pipeline(app->redis, p, &cmd, 1, &reply) != APR_SUCCESS
+        || reply->type != WA_REDIS_INT) {
+        wa_log(WA_LOG_WARNING, request_id,
+               "WA0112: Redis could not be told of a changed principal; its"
+               " entries end within a second");
+    }
+}
+
+/* Is the address in one of the networks? No network means any address. */
+static int address_allowed(apr_pool_t *p, const char *networks,
+                           const char *address)
+{
+    char *copy, *state, *cidr;
+    apr_sockaddr_t *sa;
+
+    if (!*networks) {
+        return 1;
+    }
+    if (!address
+        || apr_sockaddr_info_get(&sa, address, APR_UNSPEC, 0, 0, p)
+               != APR_SUCCESS) {
+        return 0;
+    }
+    copy = apr_pstrdup(p, networks);
+    for (cidr = apr_strtok(copy, " ", &state); cidr;
+         cidr = apr_strtok(NULL, " ", &state)) {
+        char *mask = strchr(cidr, '/');
+        apr_ipsubnet_t *net;
+
+        if (mask) {
+            *mask++ = '\0';
+        }
+        if (apr_ipsubnet_create(&net, cidr, mask, p) == APR_SUCCESS
+            && apr_ipsubnet_test(net, sa)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Did one of our own pages send this? By what only a browser can set. */
+static int same_origin(const wa_req *req)
+{
+    const char *site = req->header(req, "Sec-Fetch-Site");
+    const char *origin = req->header(req, "Origin");
+    const char *host = req->header(req, "Host");
+
+    if (site) {
+        return !strcmp(site, "same-origin");
+    }
+    if (!origin || !host) {
+        return 0;
+    }
+    origin = strstr(origin, "://");
+    return origin && !strcasecmp(origin + 3, host);
+}
+
+/* A cookie goes along with what any page makes the browser send, so whatever
+ * changes something must also show the login's token and our own origin. */
+static wa_code check_csrf(const wa_app *app, const wa_req *req,
+                          const wa_principal *who, wa_result *r)
+{
+    const char *shown = req->header(req, "X-CSRF-Token");
+
+    if (!strcmp(req->method, "GET")) {
+        return WA_OK;
+    }
+    if (!shown
+        || !wa_equal_str(shown,
+                         wa_auth_csrf_token(app, req->pool, who->login_id))) {
+        return wa_fail(r, WA_E_CSRF, "Send the login's token as X-CSRF-Token");
+    }
+    if (!same_origin(req)) {
+        return wa_fail(r, WA_E_CSRF, NULL);
+    }
+    return WA_OK;
+}
+
+/* What holds for this request although the principal is known. */
+static wa_code check_principal(const wa_app *app, const wa_req *req,
+                               const credential *c, const wa_principal *who,
+                               wa_result *r)
+{
+    if (who->expires_at && who->expires_at <= req->received) {
+        return who->key_id
+                   ? wa_fail(r, WA_E_BAD_KEY, "The API key has expired")
+                   : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
+    }
+    if (!address_allowed(req->pool, who->networks, req->peer)) {
+        return wa_fail(r, WA_E_ADDRESS, NULL);
+    }
+    return c->load == WA_SQL_PRINCIPAL_BY_COOKIE ? check_csrf(app, req, who, r)
+                                                 : WA_OK;
 }
 
 wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
@@ -278,8 +478,9 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
         who = loaded;
     }
     state->requests.limit = who->requests_per_minute;
-    if (c.is_key && who->expires_at && who->expires_at <= req->received) {
-        return wa_fail(r, WA_E_BAD_KEY, "The API key has expired");
+    code = check_principal(app, req, &c, who, r);
+    if (code != WA_OK) {
+        return code;
     }
     if (state->requests.used > state->requests.limit) {
         return wa_fail_retry(r, WA_E_RATE_LIMITED, state->requests.reset,

@@ -15,25 +15,46 @@ typedef struct wa_principal {
     const char *user_id;
     const char *username;
     const char *role;   /* admin, user */
-    const char *key_id; /* NULL with an access token */
-    apr_time_t expires_at; /* of the key or token; 0: never */
+    const char *key_id;    /* NULL with an access token */
+    const char *login_id;  /* NULL with an API key */
+    unsigned scopes;       /* of wa_scope */
+    const char *networks;  /* CIDRs with spaces between; "" is anywhere */
+    apr_time_t expires_at; /* of the key or login; 0: never */
     apr_int64_t requests_per_minute;
     apr_int64_t messages_per_minute;
     apr_int64_t messages_per_day;
 } wa_principal;
 
-/** Authenticate by Authorization: Bearer (key or token) or X-API-Key and count
+/** Authenticate by Authorization: Bearer (key or token), X-API-Key or the
+ * cookie of our pages (with CSRF checks), and count
  * the request against its limit: one round trip to Redis where the principal
  * is cached, PostgreSQL otherwise.
  * @param state its requests window is filled
  * @return WA_OK; WA_E_UNAUTHORIZED, WA_E_BAD_KEY, WA_E_BAD_TOKEN,
- *         WA_E_RATE_LIMITED, WA_E_DB_UNAVAILABLE */
+ *         WA_E_ADDRESS, WA_E_CSRF, WA_E_RATE_LIMITED, WA_E_DB_UNAVAILABLE */
 wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **who,
                         struct wa_limit_state *state, wa_result *r);
+
+/** Something that principals are made of has changed (a key, a login, a user)
+ * and is committed: what Redis keeps of principals counts no more. Were Redis
+ * away, its entries would still end by themselves within a second. */
+void wa_auth_changed(wa_app *app, apr_pool_t *p, const char *request_id);
 
 /** Does the request show the bridge's secret? Constant time.
  * @return WA_OK or WA_E_UNAUTHORIZED */
 wa_code wa_auth_internal(const wa_app *app, const wa_req *req, wa_result *r);
+
+/** What is stored of a refresh token or cookie: HMAC as 64 hex digits. */
+const char *wa_auth_secret_hash(const wa_app *app, apr_pool_t *p,
+                                const char *secret);
+
+/** The token that a page must send as X-CSRF-Token with whatever changes
+ * something, when it comes by cookie; bound to the login. */
+const char *wa_auth_csrf_token(const wa_app *app, apr_pool_t *p,
+                               const char *login_id);
+
+/** The value of a cookie, or NULL. */
+const char *wa_auth_cookie(const wa_req *req, const char *name);
 
 /** The token of "Authorization: Bearer …", or NULL. */
 const char *wa_auth_bearer(const wa_req *req);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_keys.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
 #include "../base/wa_id.h"
+#include "wa_audit.h"
+#include "wa_tx.h"
 
 #define PREFIX "wak_"
 #define PREFIX_LEN 4
@@ -52,48 +55,334 @@ int wa_key_well_formed(apr_pool_t *p, const char *key)
                    wa_base64url(p, sum, sizeof(sum)));
 }
 
-const char *wa_key_hash(const wa_app *app, apr_pool_t *p, const char *key)
+const char *wa_key_hash(apr_pool_t *p, const char *secret, const char *key)
 {
     unsigned char mac[32];
 
-    wa_hmac_sha256(mac, app->secrets->key, strlen(app->secrets->key), key,
-                   strlen(key));
+    wa_hmac_sha256(mac, secret, strlen(secret), key, strlen(key));
     return wa_hex(p, mac, sizeof(mac));
 }
 
-wa_code wa_key_create(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const char *user_id, const char *name,
-                      apr_time_t expires_at, wa_key **pkey, wa_result *r)
+static wa_key *key_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
 {
-    wa_key *key = apr_pcalloc(p, sizeof(*key));
-    wa_db *db;
-    wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code;
+    wa_key *k = apr_pcalloc(p, sizeof(*k));
 
-    key->id = wa_id_uuid(p);
-    key->name = name;
-    key->key = mint(p);
-    key->hint = apr_pstrmemdup(p, key->key, PREFIX_LEN + HINT_LEN);
-    key->expires_at = expires_at;
+    k->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
+    k->user_id = apr_pstrdup(p, wa_db_str(rows, row, 1));
+    k->name = apr_pstrdup(p, wa_db_str(rows, row, 2));
+    k->hint = apr_pstrdup(p, wa_db_str(rows, row, 3));
+    k->scopes = wa_scopes_from_sql(wa_db_str(rows, row, 4));
+    k->networks = apr_pstrdup(p, wa_db_str(rows, row, 5));
+    k->created_at = wa_db_time(rows, row, 6);
+    k->expires_at = wa_db_time(rows, row, 7);
+    k->revoked_at = wa_db_time(rows, row, 8);
+    k->last_used_at = wa_db_time(rows, row, 9);
+    k->last_used_ip = apr_pstrdup(p, wa_db_str(rows, row, 10));
+    k->rotated_to = apr_pstrdup(p, wa_db_str(rows, row, 11));
+    return k;
+}
 
-    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_KEY_INSERT, &rows, key->id, user_id, key->name,
-                   wa_key_hash(app, p, key->key), key->hint,
-                   wa_db_p_time(p, expires_at));
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else if (!wa_db_count(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
+/* Is it a network as PostgreSQL's cidr takes it? */
+static int network_ok(apr_pool_t *p, const char *text)
+{
+    char *address = apr_pstrdup(p, text), *mask = strchr(address, '/');
+    unsigned char bytes[16], raw;
+    int six = strchr(address, ':') != NULL, width = six ? 128 : 32, bits, i;
+    char *end = NULL;
+
+    if (mask) {
+        *mask++ = '\0';
+        bits = (int)apr_strtoi64(mask, &end, 10);
+        if (end == mask || *end || *mask == '+' || *mask == ' ') {
+            return 0;
+        }
     }
     else {
-        key->created_at = wa_db_time(rows, 0, 0);
-        *pkey = key;
+        bits = width;
     }
-    wa_db_close(db);
+    if (bits < 0 || bits > width
+        || inet_pton(six ? AF_INET6 : AF_INET, address, bytes) != 1) {
+        return 0;
+    }
+    for (i = bits; i < width; i++) {
+        raw = bytes[i / 8];
+        if (raw & (0x80 >> (i % 8))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+wa_code wa_networks_read(const json_t *list, const char **networks,
+                         wa_result *r)
+{
+    const json_t *j;
+    size_t i;
+
+    *networks = "";
+    json_array_foreach(list, i, j)
+    {
+        const char *text = json_string_value(j);
+
+        if (!text || strlen(text) > 64 || !network_ok(r->p, text)) {
+            wa_fail_field(r, apr_psprintf(r->p, "/networks/%d", (int)i),
+                          "format",
+                          "must be a network such as 192.0.2.0/24 or"
+                          " 2001:db8::/32, without bits below its mask");
+            continue;
+        }
+        *networks = apr_pstrcat(r->p, *networks, **networks ? " " : "", text,
+                                NULL);
+    }
+    return r->code;
+}
+
+/* "a b" as PostgreSQL's array literal. */
+static const char *networks_sql(apr_pool_t *p, const char *networks)
+{
+    char *copy = apr_pstrdup(p, networks), *c;
+
+    for (c = copy; *c; c++) {
+        if (*c == ' ') {
+            *c = ',';
+        }
+    }
+    return apr_pstrcat(p, "{", copy, "}", NULL);
+}
+
+/* What the functions below hand to their transaction. */
+typedef struct key_job {
+    const wa_req *req;
+    const char *id, *user_id, *name;
+    int overlap;
+    wa_key *key; /* result, or what is to be made */
+} key_job;
+
+static apr_status_t insert_key(wa_app *app, wa_db *db, const wa_req *req,
+                               const char *user_id, wa_key *key, wa_result *r)
+{
+    apr_pool_t *p = req->pool;
+    wa_db_rows *rows;
+    const char *secret = mint(p);
+    const char *hint = apr_pstrmemdup(p, secret, PREFIX_LEN + HINT_LEN);
+    apr_status_t rv;
+
+    rv = WA_DB_RUN(db, WA_SQL_KEY_INSERT, &rows, wa_id_uuid(p), user_id,
+                   key->name, wa_key_hash(p, app->secrets->key[0], secret),
+                   hint, wa_db_p_time(p, key->expires_at),
+                   wa_scopes_sql(p, key->scopes),
+                   networks_sql(p, key->networks));
+    if (rv == APR_SUCCESS && !wa_db_count(rows)) {
+        wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    else if (rv == APR_SUCCESS) {
+        *key = *key_from_row(p, rows, 0);
+        key->key = secret;
+    }
+    return rv;
+}
+
+static apr_status_t audit_key(wa_app *app, wa_db *db, const wa_req *req,
+                              const char *action, const wa_key *key)
+{
+    json_t *detail = wa_json_own(req->pool,
+                                 json_pack("{s:s, s:s, s:s}", "user_id",
+                                           key->user_id, "name", key->name,
+                                           "hint", key->hint));
+    wa_audit_entry e = wa_audit_of(req, action, "key", key->id, detail);
+
+    return wa_audit_append(app, req->pool, db, &e);
+}
+
+static apr_status_t do_create(wa_app *app, wa_db *db, void *baton,
+                              wa_result *r)
+{
+    key_job *job = baton;
+    apr_status_t rv = insert_key(app, db, job->req, job->user_id, job->key, r);
+
+    if (rv == APR_SUCCESS && r->code == WA_OK) {
+        rv = audit_key(app, db, job->req, "key.create", job->key);
+    }
+    return rv;
+}
+
+wa_code wa_key_create(wa_app *app, const wa_req *req, const char *user_id,
+                      wa_key *key, wa_result *r)
+{
+    key_job job = { req, NULL, user_id, NULL, 0, key };
+
+    if (!wa_id_is_uuid(user_id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    return wa_tx_run(app, req->pool, req->request_id, do_create, &job, r);
+}
+
+/* Run a statement on one key that returns its row. */
+static apr_status_t one_key(wa_db *db, wa_sql_id statement, key_job *job,
+                            wa_result *r)
+{
+    const char *args[3] = { job->id, job->user_id, job->name };
+    wa_db_rows *rows;
+    apr_status_t rv = wa_db_run(db, statement, args, job->name ? 3 : 2, &rows);
+
+    if (rv == APR_SUCCESS && !wa_db_count(rows)) {
+        wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    else if (rv == APR_SUCCESS) {
+        job->key = key_from_row(job->req->pool, rows, 0);
+    }
+    return rv;
+}
+
+static apr_status_t do_get(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    return one_key(db, WA_SQL_KEY_BY_ID, baton, r);
+}
+
+static apr_status_t do_rename(wa_app *app, wa_db *db, void *baton,
+                              wa_result *r)
+{
+    key_job *job = baton;
+    apr_status_t rv = one_key(db, WA_SQL_KEY_RENAME, job, r);
+
+    if (rv == APR_SUCCESS && r->code == WA_OK) {
+        rv = audit_key(app, db, job->req, "key.rename", job->key);
+    }
+    return rv;
+}
+
+static apr_status_t do_revoke(wa_app *app, wa_db *db, void *baton,
+                              wa_result *r)
+{
+    key_job *job = baton;
+    apr_status_t rv = one_key(db, WA_SQL_KEY_REVOKE, job, r);
+
+    if (rv == APR_SUCCESS && r->code == WA_OK) {
+        rv = audit_key(app, db, job->req, "key.revoke", job->key);
+    }
+    return rv;
+}
+
+static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton,
+                              wa_result *r)
+{
+    key_job *job = baton;
+    apr_pool_t *p = job->req->pool;
+    wa_key *old, *next;
+    apr_status_t rv = one_key(db, WA_SQL_KEY_BY_ID, job, r);
+
+    if (rv != APR_SUCCESS || r->code != WA_OK) {
+        return rv;
+    }
+    old = job->key;
+    if (old->revoked_at
+        || (old->expires_at && old->expires_at <= job->req->received)) {
+        wa_fail(r, WA_E_CONFLICT, "The key is revoked or has expired");
+        return APR_SUCCESS;
+    }
+    next = apr_pmemdup(p, old, sizeof(*old));
+    rv = insert_key(app, db, job->req, old->user_id, next, r);
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_KEY_ROTATED, NULL, old->id, next->id,
+                       apr_itoa(p, job->overlap));
+    }
+    if (rv == APR_SUCCESS) {
+        rv = audit_key(app, db, job->req, "key.rotate", old);
+    }
+    job->key = next;
+    return rv;
+}
+
+/* Run a change of one key by its id; principals are told afterwards. */
+static wa_code change(wa_app *app, wa_tx_fn *fn, key_job *job, wa_key **key,
+                      wa_result *r)
+{
+    const wa_req *req = job->req;
+    wa_code code;
+
+    if (!wa_id_is_uuid(job->id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = fn == do_get
+               ? wa_tx_read(app, req->pool, req->request_id, fn, job, r)
+               : wa_tx_run(app, req->pool, req->request_id, fn, job, r);
+    if (code == WA_OK) {
+        *key = job->key;
+    }
+    if (code == WA_OK && (fn == do_revoke || fn == do_rotate)) {
+        wa_auth_changed(app, req->pool, req->request_id);
+    }
+    return code;
+}
+
+wa_code wa_key_get(wa_app *app, const wa_req *req, const char *id,
+                   const char *user_id, wa_key **key, wa_result *r)
+{
+    key_job job = { req, id, user_id, NULL, 0, NULL };
+
+    return change(app, do_get, &job, key, r);
+}
+
+wa_code wa_key_rename(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, const char *name, wa_key **key,
+                      wa_result *r)
+{
+    key_job job = { req, id, user_id, name, 0, NULL };
+
+    return change(app, do_rename, &job, key, r);
+}
+
+wa_code wa_key_revoke(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, wa_key **key, wa_result *r)
+{
+    key_job job = { req, id, user_id, NULL, 0, NULL };
+
+    return change(app, do_revoke, &job, key, r);
+}
+
+wa_code wa_key_rotate(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, int overlap, wa_key **key,
+                      wa_result *r)
+{
+    key_job job = { req, id, user_id, NULL, overlap, NULL };
+
+    return change(app, do_rotate, &job, key, r);
+}
+
+typedef struct list_job {
+    const wa_req *req;
+    const char *user_id;
+    apr_array_header_t *keys;
+} list_job;
+
+static apr_status_t do_list(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    list_job *job = baton;
+    wa_db_rows *rows;
+    int i;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_KEYS_OF_USER, &rows, job->user_id);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    job->keys = apr_array_make(job->req->pool, 8, sizeof(wa_key));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        APR_ARRAY_PUSH(job->keys, wa_key) = *key_from_row(job->req->pool, rows,
+                                                          i);
+    }
+    return rv;
+}
+
+wa_code wa_key_list(wa_app *app, const wa_req *req, const char *user_id,
+                    apr_array_header_t **keys, wa_result *r)
+{
+    list_job job = { req, user_id, NULL };
+    wa_code code;
+
+    if (!wa_id_is_uuid(user_id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = wa_tx_read(app, req->pool, req->request_id, do_list, &job, r);
+    *keys = job.keys;
     return code;
 }

@@ -8,29 +8,67 @@
 #ifndef WA_KEYS_H
 #define WA_KEYS_H
 
+#include "../base/wa_http_msg.h"
 #include "wa_app.h"
+#include "wa_auth.h"
+#include "wa_scope.h"
+
+/** Longest overlap of a rotation, in seconds. */
+#define WA_KEY_OVERLAP_MAX (30 * 86400)
 
 typedef struct wa_key {
-    const char *id;
+    const char *id, *user_id;
     const char *name;
-    const char *hint; /* first characters, to recognise it */
-    const char *key;  /* the key itself, when just made; else NULL */
+    const char *hint;     /* first characters, to recognise it */
+    const char *key;      /* the key itself, when just made; else NULL */
+    unsigned scopes;      /* of wa_scope */
+    const char *networks; /* CIDRs with spaces between; "" is anywhere */
     apr_time_t created_at;
     apr_time_t expires_at; /* 0: never */
+    apr_time_t revoked_at; /* 0: not */
+    apr_time_t last_used_at;
+    const char *last_used_ip; /* or NULL */
+    const char *rotated_to;   /* the key that takes its place, or NULL */
 } wa_key;
 
 /** Does the text look like a key of ours, checksum and all? */
 int wa_key_well_formed(apr_pool_t *p, const char *key);
 
 /** What is stored of a key: HMAC as 64 hex digits. */
-const char *wa_key_hash(const wa_app *app, apr_pool_t *p, const char *key);
+const char *wa_key_hash(apr_pool_t *p, const char *secret, const char *key);
 
-/** Make a key for a user.
- * @param name what its owner calls it
- * @param expires_at 0: never
- * @return WA_OK; WA_E_NOT_FOUND when there is no such user; … */
-wa_code wa_key_create(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const char *user_id, const char *name,
-                      apr_time_t expires_at, wa_key **key, wa_result *r);
+/** Read a JSON array of networks, "10.0.0.0/8", "2001:db8::/32" or a single
+ * address. Bits below the mask are refused: who writes 10.1.2.3/8 is mistaken.
+ * @param networks as in wa_key @return WA_OK or WA_E_INVALID */
+wa_code wa_networks_read(const json_t *list, const char **networks,
+                         wa_result *r);
+
+/** Make a key: name, scopes, networks and expires_at are given, the rest is
+ * filled. The scope admin is for admins' own keys.
+ * @return WA_OK, WA_E_NOT_FOUND (no such user), WA_E_INVALID, … */
+wa_code wa_key_create(wa_app *app, const wa_req *req, const char *user_id,
+                      wa_key *key, wa_result *r);
+
+/** A user's keys, newest first. @param keys of wa_key */
+wa_code wa_key_list(wa_app *app, const wa_req *req, const char *user_id,
+                    apr_array_header_t **keys, wa_result *r);
+
+/** The rest takes the owner's id, or NULL when an admin may mean any key.
+ * @return WA_OK or WA_E_NOT_FOUND, … */
+wa_code wa_key_get(wa_app *app, const wa_req *req, const char *id,
+                   const char *user_id, wa_key **key, wa_result *r);
+wa_code wa_key_rename(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, const char *name, wa_key **key,
+                      wa_result *r);
+/** It works nowhere any more once this returns WA_OK. */
+wa_code wa_key_revoke(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, wa_key **key, wa_result *r);
+
+/** Make a key like another, which goes on working for a while.
+ * @param overlap seconds, 0 to WA_KEY_OVERLAP_MAX
+ * @return WA_OK, WA_E_NOT_FOUND, WA_E_CONFLICT (revoked or expired) */
+wa_code wa_key_rotate(wa_app *app, const wa_req *req, const char *id,
+                      const char *user_id, int overlap, wa_key **key,
+                      wa_result *r);
 
 #endif

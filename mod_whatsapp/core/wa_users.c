@@ -85,19 +85,24 @@ static void check_limit(const char *pointer, apr_int64_t *limit,
     }
 }
 
+static wa_code check_password(const char *pointer, const char *password,
+                              wa_result *r)
+{
+    if (wa_utf8_length(password) < WA_PASSWORD_MIN
+        || strlen(password) > WA_PASSWORD_MAX) {
+        wa_fail_field(r, pointer, "length",
+                      "must have at least %d characters and at most %d bytes",
+                      WA_PASSWORD_MIN, WA_PASSWORD_MAX);
+    }
+    return r->code;
+}
+
 static wa_code check_user(wa_user *u, const char *password, wa_result *r)
 {
     check_username(u->username, r);
     check_email(u->email, r);
     if (password) {
-        apr_size_t len = wa_utf8_length(password);
-
-        if (len < WA_PASSWORD_MIN || strlen(password) > WA_PASSWORD_MAX) {
-            wa_fail_field(r, "/password", "length",
-                          "must have at least %d characters and at most %d"
-                          " bytes",
-                          WA_PASSWORD_MIN, WA_PASSWORD_MAX);
-        }
+        check_password("/password", password, r);
     }
     if (strcmp(u->role, "admin") && strcmp(u->role, "user")) {
         wa_fail_field(r, "/role", "value", "must be admin or user");
@@ -136,6 +141,15 @@ static wa_code hash_password(wa_app *app, apr_pool_t *p, const char *password,
     *hash = wa_password_hash(p, password);
     wa_gate_leave(&app->logins);
     return *hash ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
+}
+
+wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
+                              const char *password, const char **hash,
+                              wa_result *r)
+{
+    wa_code code = check_password(pointer, password, r);
+
+    return code == WA_OK ? hash_password(app, p, password, hash, r) : code;
 }
 
 wa_code wa_user_create(wa_app *app, apr_pool_t *p, const char *request_id,

@@ -50,4 +50,11 @@ wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *username, const char *password,
                       wa_user **user, wa_result *r);
 
+/** Check a new password and hash it, a few at a time.
+ * @param pointer of the field it came in
+ * @return WA_OK, WA_E_INVALID, WA_E_BUSY_LOGIN */
+wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
+                              const char *password, const char **hash,
+                              wa_result *r);
+
 #endif

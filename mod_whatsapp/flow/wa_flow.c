@@ -16,10 +16,10 @@ typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp,
 static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
                             wa_result *r)
 {
-    switch (req->route->scope) {
-    case WA_SCOPE_PUBLIC:
+    switch (req->route->caller) {
+    case WA_CALLER_PUBLIC:
         return WA_OK;
-    case WA_SCOPE_INTERNAL:
+    case WA_CALLER_INTERNAL:
         return wa_auth_internal(app, req, r);
     default:
         req->limits = apr_pcalloc(req->pool, sizeof(*req->limits));
@@ -29,9 +29,18 @@ static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
 
 static wa_code authorise(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 {
-    if (req->route->scope == WA_SCOPE_ADMIN
-        && strcmp(req->principal->role, "admin")) {
+    const wa_principal *who = req->principal;
+    unsigned scope = req->route->scope;
+
+    if (!who) {
+        return WA_OK; /* public or internal: nothing more is asked */
+    }
+    if (req->route->caller == WA_CALLER_ADMIN && strcmp(who->role, "admin")) {
         return wa_fail(r, WA_E_FORBIDDEN, "Only an admin may do that");
+    }
+    if ((who->scopes & scope) != scope) {
+        return wa_fail(r, WA_E_SCOPE, "The API key lacks the scope %s",
+                       wa_scope_name((wa_scope)scope));
     }
     return WA_OK;
 }

@@ -8,14 +8,15 @@
 
 #include "../base/wa_http_msg.h"
 #include "../core/wa_app.h"
+#include "../core/wa_scope.h"
 
 /** Who may call an endpoint. */
-typedef enum wa_scope {
-    WA_SCOPE_PUBLIC,   /* anybody */
-    WA_SCOPE_USER,     /* any principal, for its own user's things */
-    WA_SCOPE_ADMIN,    /* a principal whose user is an admin */
-    WA_SCOPE_INTERNAL  /* who shows the internal secret */
-} wa_scope;
+typedef enum wa_caller {
+    WA_CALLER_PUBLIC,   /* anybody */
+    WA_CALLER_USER,     /* any principal, for its own user's things */
+    WA_CALLER_ADMIN,    /* a principal whose user is an admin */
+    WA_CALLER_INTERNAL  /* who shows the internal secret */
+} wa_caller;
 
 /** Answers a request that passed everything the route row asks for.
  * @return WA_OK with resp filled, or a failure recorded in r */
@@ -25,7 +26,8 @@ typedef wa_code wa_handler_fn(wa_app *app, wa_req *req, wa_resp *resp,
 typedef struct wa_route {
     const char *method;
     const char *path; /* below the mount; {name} matches one segment */
-    wa_scope scope;
+    wa_caller caller;
+    unsigned scope;         /* what a key needs (wa_scope); 0: nothing */
     apr_size_t body_max;    /* bytes; 0: no body is read */
     const wa_field *schema; /* of the body; NULL: any object */
     wa_handler_fn *handler;

@@ -12,29 +12,45 @@
 
 // clang-format off
 const wa_route wa_routes_api[] = {
-    { "GET",  "/health/live",         WA_SCOPE_PUBLIC, 0, NULL, wa_api_health_live },
-    { "GET",  "/health/ready",        WA_SCOPE_PUBLIC, 0, NULL, wa_api_health_ready },
+    { "GET",  "/health/live",         WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_live },
+    { "GET",  "/health/ready",        WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_ready },
 
-    { "POST", "/auth/login",          WA_SCOPE_PUBLIC, SMALL, wa_api_login_fields, wa_api_login },
+    { "POST", "/auth/login",          WA_CALLER_PUBLIC, 0, SMALL, wa_api_login_fields, wa_api_login },
 
-    { "GET",  "/users",               WA_SCOPE_ADMIN, 0, NULL, wa_api_users_list },
-    { "POST", "/users",               WA_SCOPE_ADMIN, SMALL, wa_api_user_fields, wa_api_user_create },
-    { "GET",  "/users/{id}",          WA_SCOPE_ADMIN, 0, NULL, wa_api_user_get },
-    { "POST", "/users/{id}/keys",     WA_SCOPE_ADMIN, SMALL, wa_api_key_fields, wa_api_key_create },
+    { "POST", "/auth/refresh",        WA_CALLER_PUBLIC, 0, SMALL, wa_api_refresh_fields, wa_api_refresh },
+    { "POST", "/auth/logout",         WA_CALLER_USER, 0, SMALL, wa_api_no_fields, wa_api_logout },
+    { "GET",  "/auth/me",             WA_CALLER_USER, 0, 0, NULL, wa_api_me },
+    { "POST", "/auth/password",       WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, SMALL, wa_api_password_fields, wa_api_password_change },
+    { "GET",  "/auth/logins",         WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_logins_own },
+    { "DELETE", "/auth/logins/{id}",  WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_login_end_own },
 
-    { "POST", "/session/init",        WA_SCOPE_USER, SMALL, wa_api_session_init_fields, wa_api_session_init },
-    { "GET",  "/session/qr",          WA_SCOPE_USER, 0, NULL, wa_api_session_qr },
-    { "GET",  "/session/status",      WA_SCOPE_USER, 0, NULL, wa_api_session_status },
-    { "POST", "/session/disconnect",  WA_SCOPE_USER, SMALL, wa_api_session_fields, wa_api_session_disconnect },
-    { "POST", "/session/logout",      WA_SCOPE_USER, SMALL, wa_api_session_fields, wa_api_session_logout },
+    { "GET",  "/users",               WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_users_list },
+    { "POST", "/users",               WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_user_fields, wa_api_user_create },
+    { "GET",  "/users/{id}",          WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_user_get },
+    { "POST", "/users/{id}/password", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_password_reset_fields, wa_api_password_reset },
+    { "GET",  "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_keys_of_user },
+    { "POST", "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_key_fields, wa_api_key_create },
 
-    { "POST", "/messages/send-text",  WA_SCOPE_USER, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
-    { "GET",  "/messages/{id}",       WA_SCOPE_USER, 0, NULL, wa_api_message_get },
-    { NULL, NULL, WA_SCOPE_PUBLIC, 0, NULL, NULL }
+    { "GET",  "/keys",                WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_keys_own },
+    { "POST", "/keys",                WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, SMALL, wa_api_key_fields, wa_api_own_key_create },
+    { "GET",  "/keys/{id}",           WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_key_get },
+    { "PATCH", "/keys/{id}",          WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, SMALL, wa_api_key_rename_fields, wa_api_key_rename },
+    { "DELETE", "/keys/{id}",         WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_key_revoke },
+    { "POST", "/keys/{id}/rotate",    WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, SMALL, wa_api_key_rotate_fields, wa_api_key_rotate },
+
+    { "POST", "/session/init",        WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_init_fields, wa_api_session_init },
+    { "GET",  "/session/qr",          WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, 0, NULL, wa_api_session_qr },
+    { "GET",  "/session/status",      WA_CALLER_USER, WA_SCOPE_SESSIONS_READ, 0, NULL, wa_api_session_status },
+    { "POST", "/session/disconnect",  WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_disconnect },
+    { "POST", "/session/logout",      WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_logout },
+
+    { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
+    { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
+    { NULL, NULL, WA_CALLER_PUBLIC, 0, 0, NULL, NULL }
 };
 
 const wa_route wa_routes_internal[] = {
-    { "POST", "/events",              WA_SCOPE_INTERNAL, EVENTS_BODY, NULL, wa_api_internal_events },
-    { NULL, NULL, WA_SCOPE_PUBLIC, 0, NULL, NULL }
+    { "POST", "/events",              WA_CALLER_INTERNAL, 0, EVENTS_BODY, NULL, wa_api_internal_events },
+    { NULL, NULL, WA_CALLER_PUBLIC, 0, 0, NULL, NULL }
 };
 // clang-format on

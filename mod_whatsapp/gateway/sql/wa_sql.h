@@ -13,8 +13,10 @@
 #define WA_SQL_TIME(column)                                                   \
     "(extract(epoch from " column ") * 1000000)::bigint"
 
+#include "wa_sql_audit.h"
 #include "wa_sql_base.h"
 #include "wa_sql_keys.h"
+#include "wa_sql_logins.h"
 #include "wa_sql_messages.h"
 #include "wa_sql_sessions.h"
 #include "wa_sql_users.h"
@@ -23,6 +25,8 @@
     WA_SQL_BASE(X)                                                            \
     WA_SQL_USERS(X)                                                           \
     WA_SQL_KEYS(X)                                                            \
+    WA_SQL_LOGINS(X)                                                          \
+    WA_SQL_AUDIT(X)                                                           \
     WA_SQL_SESSIONS(X)                                                        \
     WA_SQL_MESSAGES(X)
 

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wa_tx.h @brief A change of the database, whole or not at all. */
+#ifndef WA_TX_H
+#define WA_TX_H
+
+#include "wa_app.h"
+
+/** What is done within the transaction.
+ * @return APR_SUCCESS to commit; a failure of the database; or, with r->code
+ *         set by wa_fail, anything: then nothing is kept */
+typedef apr_status_t wa_tx_fn(wa_app *app, wa_db *db, void *baton,
+                              wa_result *r);
+
+/** Borrow a connection, run fn in a transaction, give it back.
+ * @return WA_OK when committed, else what r says */
+wa_code wa_tx_run(wa_app *app, apr_pool_t *p, const char *request_id,
+                  wa_tx_fn *fn, void *baton, wa_result *r);
+
+/** The same without a transaction, for reads and single statements. */
+wa_code wa_tx_read(wa_app *app, apr_pool_t *p, const char *request_id,
+                   wa_tx_fn *fn, void *baton, wa_result *r);
+
+#endif
