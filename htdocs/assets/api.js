@@ -22,7 +22,7 @@ export class Problem extends Error {
 
 const NO_ANSWER = { code: 'no_answer', title: 'The server gives no answer', detail: 'Check the connection and try again.' };
 const TOO_LATE = { code: 'no_answer', title: 'The server did not answer in time', detail: 'Try again in a moment.' };
-const UNREADABLE = { code: 'unreadable', title: 'The answer can not be read', detail: 'Something between this page and the server answered in its place.' };
+const UNREADABLE = { code: 'unreadable', title: "The answer can't be read", detail: 'Something between this page and the server answered in its place.' };
 
 async function readJson(response) {
   try {
