@@ -1,19 +1,26 @@
-/** Puts the sandbox together: two stores, the server half, the phones, HTTP. */
+/** Puts the sandbox together: its stores, the server half, the phones, the stand-in page, HTTP. */
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { buildApp } from './http/app.js';
 import { isHostLoopback, parseListen } from './http/guard.js';
+import { lockDirectory } from './lib/lock.js';
 import { Store } from './lib/store.js';
 import { Phones } from './phone/phones.js';
 import { WaServer } from './wa/server.js';
 import { SOCKET_PATH, serveSockets } from './wa/socket.js';
+import { webRoutes } from './web/routes.js';
+import { StandIn } from './web/stand-in.js';
 
 /**
  * Starts a sandbox.
- * @param {{listen: string, dataDir: string, logger: import('pino').Logger}} options `listen`: `host:port`, loopback only
- * @returns {Promise<{url: string, socketUrl: string, server: WaServer, phones: Phones, close: () => Promise<void>}>}
+ * @param {{listen: string, webListen?: string, dataDir: string, logger: import('pino').Logger}} options
+ *   `listen`, `webListen`: `host:port`, loopback only; the second is the stand-in page's
+ * @returns {Promise<{url: string, socketUrl: string, server: WaServer, phones: Phones, standIn: StandIn, close: () => Promise<void>}>}
  */
-export async function startSandbox({ listen, dataDir, logger }) {
+export async function startSandbox({ listen, webListen = '127.0.0.1:0', dataDir, logger }) {
   const { host, port } = parseListen(listen);
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(dataDir);
   // Apart on disk as well: the server half's directory holds no phone's keys and no text.
   const serverStore = await new Store(path.join(dataDir, 'server')).open();
   const phoneStore = await new Store(path.join(dataDir, 'phones')).open();
@@ -21,7 +28,11 @@ export async function startSandbox({ listen, dataDir, logger }) {
   const phones = new Phones({ store: phoneStore, server, logger: logger.child({ part: 'phones' }) });
   await phones.start();
   await serverStore.commit();
+  const webStore = await new Store(path.join(dataDir, 'web')).open();
+  const standIn = new StandIn({ store: webStore, server, logger: logger.child({ part: 'web' }) });
+  await standIn.start(webListen);
   const app = buildApp({ phones, server, logger: logger.child({ part: 'http' }) });
+  app.register(webRoutes, { standIn });
   await app.ready();
   const sockets = serveSockets(app.server, server, isHostLoopback);
   await app.listen({ host, port });
@@ -32,11 +43,13 @@ export async function startSandbox({ listen, dataDir, logger }) {
     socketUrl: `ws://${authority}${SOCKET_PATH}`,
     server,
     phones,
+    standIn,
     async close() {
       sockets.close();
+      await standIn.close();
       phones.stop();
       await app.close();
-      await Promise.all([serverStore.close(), phoneStore.close()]);
+      await Promise.all([serverStore.close(), phoneStore.close(), webStore.close()]);
     },
   };
 }

@@ -55,15 +55,14 @@ function openLine(server, { pn, device }, { onNode, onClose }) {
 export class Companion extends Phone {
   #store;
   #server;
-  #onEnd = null;
-  #onSynced = null;
+  #page = null;
   #lastWord = null;
 
   /**
    * @param {object} record
-   * @param {{store: object, server: object, logger: object, onMessage: (message: object) => void}} world
+   * @param {{store: object, server: object, logger: object}} world
    */
-  constructor(record, { store, server, logger, onMessage }) {
+  constructor(record, { store, server, logger }) {
     const line = (pn, { onNode, onClose }) => openLine(server, this, {
       onNode: (node) => {
         this.#onNode(node);
@@ -74,7 +73,7 @@ export class Companion extends Phone {
         this.#ended();
       },
     });
-    super(record, { store, openLine: line, logger, emit: ({ type, message }) => { if (type === 'message') onMessage(message); } });
+    super(record, { store, openLine: line, logger, emit: (event) => this.#tell(event) });
     this.#store = store;
     this.#server = server;
     this.outbox = new CompanionOutbox(this);
@@ -93,14 +92,34 @@ export class Companion extends Phone {
   }
 
   /**
-   * Goes on the network.
-   * @param {{onSynced: () => void, onEnd: (why: 'removed' | 'replaced' | 'closed') => void}} handlers
+   * Goes on the network for a page. Another page that has it open is told that it was replaced.
+   * @param {{onMessage: (message: object) => void, onSynced: () => void, onEnd: (why: 'removed' | 'replaced' | 'closed') => void}} page
    */
-  async open({ onSynced, onEnd }) {
+  async open(page) {
+    if (this.connected) await this.#replace();
     this.#lastWord = null;
-    this.#onSynced = onSynced;
-    this.#onEnd = onEnd;
+    this.#page = page;
     await this.connect();
+  }
+
+  #replace() {
+    const other = this.#page;
+    this.#lastWord = 'replaced';
+    return new Promise((resolve) => {
+      this.#page = { onEnd: (why) => { other?.onEnd(why); resolve(); } };
+      this.disconnect();
+    });
+  }
+
+  /** The page is gone: what comes now waits at the server. */
+  close(page) {
+    if (this.#page !== page) return;
+    this.#page = null;
+    this.disconnect();
+  }
+
+  #tell({ type, message }) {
+    if (type === 'message') this.#page?.onMessage?.(message);
   }
 
   #onNode(node) {
@@ -109,15 +128,14 @@ export class Companion extends Phone {
       this.#lastWord = { device_removed: 'removed', replaced: 'replaced' }[type] ?? 'closed';
     } else if (node.tag === 'ib' && child(node, 'offline')) {
       // What waited came before this node and is handled in order; this comes after it.
-      this.task(async () => this.#onSynced?.()).catch(() => {});
+      this.task(async () => this.#page?.onSynced?.()).catch(() => {});
     }
   }
 
   #ended() {
-    const tell = this.#onEnd;
-    this.#onEnd = null;
-    this.#onSynced = null;
-    tell?.(this.#lastWord ?? 'closed');
+    const page = this.#page;
+    this.#page = null;
+    page?.onEnd(this.#lastWord ?? 'closed');
   }
 
   /**

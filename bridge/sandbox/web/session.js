@@ -5,18 +5,14 @@ import { Linking } from './linking.js';
 const HISTORY = 2000;
 const PHONE_STATUS = { pending: 0, failed: -1, sent: 1, delivered: 2, read: 3 };
 
-/** A message as the page is told of it. */
-const told = ({ id, chat, from, type, text, at, direction, status }) => ({
-  id, chat: chat.slice(1), from: from.slice(1), type, text, t: Math.floor(Date.parse(at) / 1000), out: direction === 'out', ack: PHONE_STATUS[status] ?? 0,
-});
-
 export class PageSession {
   #ws;
   #world;
   #linking = null;
   #companion = null;
+  #page = null;
 
-  /** @param {import('ws').WebSocket} ws @param {{store: object, server: object, logger: object}} world */
+  /** @param {import('ws').WebSocket} ws @param {{store: object, server: object, logger: object, companions: Map<string, Companion>}} world */
   constructor(ws, world) {
     this.#ws = ws;
     this.#world = world;
@@ -39,7 +35,7 @@ export class PageSession {
 
   #closed() {
     this.#linking?.close();
-    this.#companion?.disconnect();
+    this.#companion?.close(this.#page);
   }
 
   #onMessage(data) {
@@ -62,6 +58,15 @@ export class PageSession {
     });
   }
 
+  /** A message as the page is told of it. */
+  #told({ id, chat, from, type, text, at, direction, status }) {
+    const pn = from.slice(1);
+    return {
+      id, chat: chat.slice(1), from: pn, name: this.#world.server.directory.byNumber(pn)?.name, type, text,
+      t: Math.floor(Date.parse(at) / 1000), out: direction === 'out', ack: PHONE_STATUS[status] ?? 0,
+    };
+  }
+
   /** A page without a device, or whose codes have run out, asks for new codes. */
   #begin() {
     this.#linking?.close();
@@ -70,7 +75,8 @@ export class PageSession {
       onScanned: () => this.send({ t: 'scanned' }),
       onLinked: (record) => this.#linked(record).catch((err) => this.#world.logger.error({ err }, 'a page was not linked')),
       onEnd: () => {
-        if (this.#linking === linking) this.#linking = null;
+        // The phone refused: the page connects again and gets new codes.
+        if (this.#linking === linking) this.#ws.close();
       },
     });
     this.#linking = linking;
@@ -92,31 +98,38 @@ export class PageSession {
   }
 
   async #open(record) {
-    const { store, server, logger } = this.#world;
-    const companion = new Companion(record, { store, server, logger, onMessage: (message) => this.send({ t: 'message', message: told(message) }) });
+    const { store, server, logger, companions } = this.#world;
+    const companion = companions.get(record.id) ?? new Companion(record, { store, server, logger });
     if (!companion.linked) {
-      companion.erase();
-      await store.commit();
-      this.send({ t: 'removed' });
+      this.#forget(companion);
       return;
     }
+    companions.set(record.id, companion);
     this.#companion = companion;
+    this.#page = {
+      onMessage: (message) => this.send({ t: 'message', message: this.#told(message) }),
+      onSynced: () => this.send({ t: 'synced' }),
+      onEnd: (why) => this.#ended(companion, why),
+    };
     const { number, lid, name } = record;
     this.send({ t: 'online', me: { pn: number.slice(1), lid, name } });
-    this.send({ t: 'messages', messages: companion.chats.list({ limit: HISTORY }).map(told) });
-    await companion.open({ onSynced: () => this.send({ t: 'synced' }), onEnd: (why) => this.#ended(companion, why) });
+    this.send({ t: 'messages', messages: companion.chats.list({ limit: HISTORY }).map((message) => this.#told(message)) });
+    await companion.open(this.#page);
+  }
+
+  /** The phone has removed this device. */
+  #forget(companion) {
+    const { store, companions, logger } = this.#world;
+    companions.delete(companion.id);
+    companion.erase();
+    store.commit().catch((err) => logger.error({ err }, 'a page was not forgotten'));
+    this.send({ t: 'removed' });
   }
 
   #ended(companion, why) {
-    if (why === 'removed') {
-      companion.erase();
-      this.#world.store.commit().catch(() => {});
-      this.send({ t: 'removed' });
-    } else if (why === 'replaced') {
-      this.send({ t: 'state', state: 'CONFLICT' });
-    } else {
-      this.#ws.close();
-    }
+    if (why === 'removed') this.#forget(companion);
+    else if (why === 'replaced') this.send({ t: 'state', state: 'CONFLICT' });
+    else this.#ws.close();
   }
 
   /** Messages leave in the order the page sent them; their answers come when they come. */

@@ -29,6 +29,7 @@ export class StandIn {
   #logger;
   #files = readPage();
   #sessions = new Set();
+  #companions = new Map();
   #certificate;
   #https;
   #wss;
@@ -45,17 +46,30 @@ export class StandIn {
   async start(listen) {
     const { host, port } = parseListen(listen);
     this.#certificate = loadCertificate(this.#store);
-    await this.#store.commit();
     const { key, cert } = this.#certificate;
     this.#https = createServer({ key, cert }, (request, response) => this.#onRequest(request, response));
     this.#wss = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD, perMessageDeflate: false });
     this.#https.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
-    await new Promise((resolve, reject) => {
-      this.#https.once('error', reject);
-      this.#https.listen({ host, port }, resolve);
+    // Browsers that run on while the sandbox restarts look for it where it was.
+    const before = this.#store.get('port');
+    await this.#listen(host, port || before || 0).catch((err) => {
+      if (port || !before || err.code !== 'EADDRINUSE') throw err;
+      return this.#listen(host, 0);
     });
     const at = this.#https.address();
+    this.#store.put('port', at.port);
+    await this.#store.commit();
     this.address = `${at.family === 'IPv6' ? `[${at.address}]` : at.address}:${at.port}`;
+  }
+
+  #listen(host, port) {
+    return new Promise((resolve, reject) => {
+      this.#https.once('error', reject);
+      this.#https.listen({ host, port }, () => {
+        this.#https.off('error', reject);
+        resolve();
+      });
+    });
   }
 
   /** What a browser must be told to come here, and to trust this key and no other. */
@@ -95,7 +109,9 @@ export class StandIn {
       return;
     }
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
-      const session = new PageSession(ws, { store: this.#store, server: this.#server, logger: this.#logger });
+      const session = new PageSession(ws, {
+        store: this.#store, server: this.#server, logger: this.#logger, companions: this.#companions,
+      });
       this.#sessions.add(session);
       ws.on('close', () => this.#sessions.delete(session));
     });
