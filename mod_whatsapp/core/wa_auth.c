@@ -134,6 +134,9 @@ static wa_code read_token(wa_app *app, const wa_req *req, const char *token,
     do {
         rv = wa_jwt_verify(req->pool, token, *secret, req->received, &claims);
     } while (rv == APR_EINVAL && *++secret);
+    if (rv == APR_SUCCESS && !wa_id_is_uuid(claims.login)) {
+        rv = APR_EINVAL; /* the database would call it an error of ours */
+    }
     if (rv != APR_SUCCESS) {
         return wa_fail(r, WA_E_BAD_TOKEN,
                        rv == APR_TIMEUP ? "The access token has expired;"
