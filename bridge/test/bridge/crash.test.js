@@ -82,7 +82,7 @@ test('killed five times with traffic both ways: no new code, all inbound told on
   const told = module.events.items.filter(({ type }) => type === 'message.inbound').map(({ data }) => data.whatsapp_id);
   assert.equal(new Set(told).size, told.length, 'told twice');
   assert.equal(told.length, sent.length);
-  assert.equal((await friend.received()).length, 25);
+  assert.equal((await friend.gets(25)).length, 25);
   assert.equal(module.events.items.filter(({ type }) => type === 'session.qr').length, 1);
   await assertRatchetsWhole(sandbox);
 });

@@ -68,7 +68,11 @@ export class BaileysAccount {
       return;
     }
     const { key, data } = described;
-    const told = this.store.wasSeen(key) ? this.#options.eventsDurable() : this.#onInbound({ key, data });
+    // First the inbox, then the event: were the event told and the ratchet then lost in a crash, the message
+    // would be decrypted and told again.
+    const told = this.store.wasSeen(key)
+      ? this.#options.eventsDurable()
+      : this.store.flush().then(() => this.#onInbound({ key, data }));
     this.store.see(key);
     told.then(() => this.store.settle(id, key)).catch((error) => this.#options.logger.error({ err: error }, 'inbox'));
   }

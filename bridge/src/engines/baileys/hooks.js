@@ -23,6 +23,11 @@ export function silenceConsole(onCall) {
   }
 }
 
+/** Baileys' own libsignal, wherever npm has put it. */
+function requireLibsignal() {
+  return createRequire(createRequire(import.meta.url).resolve('baileys'));
+}
+
 /**
  * libsignal queues jobs per remote address for the whole process and runs each in the async context of
  * whoever started the queue. Baileys keeps its key transaction in that context, so with two sessions and one
@@ -30,10 +35,38 @@ export function silenceConsole(onCall) {
  * Must run before libsignal is imported.
  */
 export function keepAsyncContext() {
-  const require = createRequire(createRequire(import.meta.url).resolve('baileys'));
+  const require = requireLibsignal();
   const path = require.resolve('libsignal/src/queue_job.js');
   const queueJob = require(path);
   require.cache[path].exports = (bucket, job) => queueJob(bucket, AsyncResource.bind(job));
+}
+
+/**
+ * libsignal tries a message with one session after the other, and an attempt that fails has already stepped
+ * that session's ratchet. When a later session fits, the record is stored with the earlier one broken: two
+ * sides that start a session at the same time could no longer read each other. What failed is put back.
+ * Must run before libsignal is imported.
+ */
+export function restoreFailedAttempts() {
+  const require = requireLibsignal();
+  const SessionCipher = require('libsignal/src/session_cipher.js');
+  const { SessionError } = require('libsignal/src/errors.js');
+  SessionCipher.prototype.decryptWithSessions = async function decryptWithSessions(data, sessions) {
+    for (const session of sessions) {
+      // With a single session a failed attempt is never stored.
+      const before = sessions.length > 1 ? session.serialize() : null;
+      try {
+        const plaintext = await this.doDecryptWhisperMessage(data, session);
+        session.indexInfo.used = Date.now();
+        return { session, plaintext };
+      } catch {
+        if (before) {
+          Object.assign(session, session.constructor.deserialize(before));
+        }
+      }
+    }
+    throw new SessionError('No matching sessions found for message');
+  };
 }
 
 /**
@@ -162,4 +195,12 @@ export function repositoryFactory({ makeRepository, lockName: nameLock, store, s
 }
 
 /** What the engine installs. Tests take single ones out to show what they are for. */
-export const hooks = { silenceConsole, keepAsyncContext, gateFrames, containRejections, lockName, repositoryFactory };
+export const hooks = {
+  silenceConsole,
+  keepAsyncContext,
+  restoreFailedAttempts,
+  gateFrames,
+  containRejections,
+  lockName,
+  repositoryFactory,
+};

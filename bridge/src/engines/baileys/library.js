@@ -17,6 +17,7 @@ export async function loadBaileys(hooks, logger) {
     }
   });
   hooks.keepAsyncContext();
+  hooks.restoreFailedAttempts();
   const { WebSocketClient } = await import('baileys/lib/Socket/Client/websocket.js');
   hooks.gateFrames(WebSocketClient);
   const baileys = await import('baileys');

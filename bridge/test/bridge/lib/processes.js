@@ -12,10 +12,26 @@ import { eventually, Record } from './wait.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
 
+const endings = new WeakMap();
+
+/** Runs at the end of the test, what came last first. */
+export function atEnd(t, action) {
+  if (!endings.has(t)) {
+    const actions = [];
+    endings.set(t, actions);
+    t.after(async () => {
+      while (actions.length) {
+        await actions.pop()();
+      }
+    });
+  }
+  endings.get(t).push(action);
+}
+
 /** A temporary directory that goes with the test. */
 export function temporaryDirectory(t) {
   const dir = mkdtempSync(join(tmpdir(), 'mw-bridge-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  atEnd(t, () => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
@@ -31,10 +47,10 @@ async function call(url, method, path, body, headers = {}) {
 
 /** A child process whose output is JSON lines. */
 class Child {
-  constructor(file, env) {
+  constructor(file, env, flags = []) {
     this.lines = new Record();
     this.text = '';
-    this.process = spawn(process.execPath, [join(ROOT, file)], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(process.execPath, [...flags, join(ROOT, file)], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     for (const stream of [this.process.stdout, this.process.stderr]) {
       let rest = '';
@@ -65,8 +81,11 @@ function parse(line) {
 /** Starts the sandbox; `phone()` makes a phone and gives back what a person can do with it. */
 export async function startSandbox(t) {
   const dir = temporaryDirectory(t);
-  const child = new Child('sandbox/server.js', { SANDBOX_LISTEN: '127.0.0.1:0', SANDBOX_DATA_DIR: dir, LOG_LEVEL: 'info' });
-  t.after(() => child.kill('SIGKILL'));
+  const child = new Child('sandbox/server.js', { SANDBOX_LISTEN: '127.0.0.1:0', SANDBOX_DATA_DIR: dir, LOG_LEVEL: 'info' }, [
+    '--import',
+    join(ROOT, 'test/bridge/lib/sound-phones.js'),
+  ]);
+  atEnd(t, () => child.kill('SIGKILL'));
   const up = await child.lines.until((lines) => lines.find(({ socket }) => socket), `the sandbox is up: ${child.text}`);
   const sandbox = {
     url: up.url,
@@ -135,7 +154,7 @@ export async function startModule(t) {
     });
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
+  atEnd(t, () => {
     server.closeAllConnections();
     server.close();
   });
@@ -178,7 +197,12 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     child: null,
     async start() {
       bridge.child = new Child('src/server.js', environment);
-      const up = await bridge.child.lines.until((lines) => lines.find(({ msg }) => msg === 'listening'), 'the bridge is up');
+      const { child } = bridge;
+      const up = await child.lines
+        .until((lines) => lines.find(({ msg }) => msg === 'listening'), 'the bridge is up')
+        .catch((error) => {
+          throw new Error(`${error.message}: ${child.text}`);
+        });
       bridge.url = `http://127.0.0.1:${up.port}`;
     },
     async kill(signal = 'SIGKILL') {
@@ -201,7 +225,7 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     },
     connected: (id, from) => module.event('session.status', (data) => data.id === id && data.status === 'connected', { from }),
   };
-  t.after(() => bridge.child?.kill('SIGKILL'));
+  atEnd(t, () => bridge.child?.kill('SIGKILL'));
   await bridge.start();
   return bridge;
 }
