@@ -50,6 +50,7 @@ export async function startSandbox({ listen, webListen = '127.0.0.1:0', dataDir,
       phones.stop();
       await app.close();
       await Promise.all([serverStore.close(), phoneStore.close(), webStore.close()]);
+      lock.release();
     },
   };
 }

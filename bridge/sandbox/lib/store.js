@@ -51,7 +51,7 @@ export class Store {
   #data = new Map();
   #pending = new Map();
   #waiting = [];
-  #flushing = null;
+  #flushing = false;
   #file = null;
   #generation = 0;
   #journalBytes = 0;
@@ -148,7 +148,10 @@ export class Store {
     if (this.#error) return Promise.reject(this.#error);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
-      this.#flushing ??= this.#flush();
+      if (!this.#flushing) {
+        this.#flushing = true;
+        this.#flush();
+      }
     });
   }
 
@@ -165,7 +168,7 @@ export class Store {
         for (const w of [...waiting, ...this.#waiting.splice(0)]) w.reject(err);
       }
     }
-    this.#flushing = null;
+    this.#flushing = false;
   }
 
   async #write() {

@@ -17,6 +17,11 @@ export class Client {
     this.#transport = transport;
   }
 
+  /** Whether it may still say something: not after it was hung up on. */
+  get open() {
+    return !this.#closed;
+  }
+
   send(node) {
     if (!this.#closed) this.#transport.send(node);
   }

@@ -89,7 +89,7 @@ export function routeMessage(server, client, node) {
       later(fault.delay, ack);
     }
     server.release(queued);
-  }, (err) => server.logger.error({ err, id }, 'a message was not stored'));
+  });
 }
 
 function later(ms, what) {
@@ -114,9 +114,7 @@ export function routeReceipt(server, client, node) {
     for (const i of ids) settle(server, client, 'message', i, to?.account.pn);
   }
   const targets = to ? receiptTargets(client, node, to) : [];
-  server.deliver(targets).then(() => {
-    client.send(el('ack', { class: 'receipt', id, type, from: node.attrs.to ?? recipient }));
-  }, (err) => server.logger.error({ err, id }, 'a receipt was not stored'));
+  return server.deliver(targets).then(() => client.send(el('ack', { class: 'receipt', id, type, from: node.attrs.to ?? recipient })));
 }
 
 function receiptTargets({ account, device }, node, to) {

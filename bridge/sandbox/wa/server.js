@@ -60,27 +60,32 @@ export class WaServer {
     if (this.clients.get(name) === client) this.clients.delete(name);
   }
 
-  /** Everything that comes from a client goes through here. */
-  handle(client, node) {
+  /** Everything that comes from a client goes through here; nothing it says may do harm. */
+  async handle(client, node) {
+    if (!client.open) return;
     try {
-      switch (node.tag) {
-        case 'iq':
-          if (node.attrs.type === 'result' || node.attrs.type === 'error') return client.answered(node);
-          return void answerIq(this, client, node);
-        case 'message':
-          return client.account && routeMessage(this, client, node);
-        case 'receipt':
-          return client.account && routeReceipt(this, client, node);
-        case 'ack':
-          return client.account && routeAck(this, client, node);
-        case 'presence': case 'chatstate': case 'ib':
-          return undefined;
-        default:
-          return this.countUnhandled(node.tag);
-      }
+      await this.#dispatch(client, node);
     } catch (err) {
       this.counts.errors += 1;
       this.logger.warn({ err, tag: node.tag, id: node.attrs?.id }, 'a stanza could not be handled');
+    }
+  }
+
+  #dispatch(client, node) {
+    switch (node.tag) {
+      case 'iq':
+        if (node.attrs.type === 'result' || node.attrs.type === 'error') return client.answered(node);
+        return answerIq(this, client, node);
+      case 'message':
+        return client.account && routeMessage(this, client, node);
+      case 'receipt':
+        return client.account && routeReceipt(this, client, node);
+      case 'ack':
+        return client.account && routeAck(this, client, node);
+      case 'presence': case 'chatstate': case 'ib':
+        return undefined;
+      default:
+        return this.countUnhandled(node.tag);
     }
   }
 

@@ -133,6 +133,17 @@ test('it listens on loopback only', async (t) => {
   await assert.rejects(s.start(), /ended with 1/);
 });
 
+test('a data directory belongs to one sandbox', async (t) => {
+  const s = await sandbox(t);
+  const second = new SandboxProcess(s.dataDir);
+  await assert.rejects(second.start(), /ended with 1/);
+  assert.match(second.lines.at(-1), /another sandbox uses/);
+  await s.kill();
+  await second.start();
+  await second.events;
+  await second.kill();
+});
+
 test('the page is served with a strict policy', async (t) => {
   const s = await sandbox(t);
   const r = await fetch(`${s.url}/`);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Store } from '../../sandbox/lib/store.js';
@@ -58,4 +58,26 @@ test('it compacts itself and loses nothing', async (t) => {
   assert.equal(before.kept, true);
   await store.close();
   assert.deepEqual(all(await new Store(dir).open()), before);
+});
+
+test('a crash in the middle of compacting loses nothing', async (t) => {
+  const dir = tempDir(t);
+  const store = await new Store(dir).open();
+  for (let i = 0; i < 20; i++) store.put(`key ${i}`, i);
+  await store.close();
+  const expected = all(await new Store(dir).open());
+  const file = (name) => path.join(dir, name);
+  // Before the snapshot is complete: its unfinished file and the new, empty journal are there.
+  writeFileSync(file('snapshot-1.tmp'), 'half of it');
+  writeFileSync(file('journal-1'), '');
+  const second = await new Store(dir).open();
+  assert.deepEqual(all(second), expected);
+  second.put('later', true);
+  await second.close();
+  assert.deepEqual(all(await new Store(dir).open()), { ...expected, later: true });
+  // After it is complete: the old files are still there and must not win.
+  copyFileSync(file('journal-0'), file('snapshot-2'));
+  writeFileSync(file('journal-2'), '');
+  assert.deepEqual(all(await new Store(dir).open()), expected);
+  assert.deepEqual(readdirSync(dir).sort(), ['journal-2', 'snapshot-2']);
 });
