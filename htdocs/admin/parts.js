@@ -19,7 +19,7 @@ function wait(seconds) {
 export function problemNotice(problem, errors = problem.errors ?? []) {
   const small = [
     problem.help && el('a', { href: problem.help, target: '_blank' }, 'What does this mean?'),
-    problem.requestId && el('span', { class: 'soft' }, 'Request ', el('code', {}, problem.requestId))
+    problem.requestId && problem.status >= 500 && el('span', { class: 'soft' }, 'Request ', el('code', {}, problem.requestId))
   ].filter(Boolean);
   const box = notice('bad',
     el('strong', {}, problem.title ?? 'Something went wrong on this page'),

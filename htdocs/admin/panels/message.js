@@ -75,7 +75,10 @@ function sendForm(api, server, onSent) {
   return form({
     fields: [recipient, text],
     submit: { label: 'Send', busy: 'Sending…', icon: 'send' },
-    send: async (values) => onSent(await api.sendText(values.recipient.trim(), values.text))
+    async send(values) {
+      onSent(await api.sendText(values.recipient.trim(), values.text));
+      text.control.value = ''; // a second click sends nothing twice
+    }
   });
 }
 
@@ -117,7 +120,7 @@ export default function messagePanel({ api, server, signal, announce }) {
         node.append(sendForm(api, server, sent), list);
       }
       notYet.hidden = linked;
-      say(notYet, opened ? 'The phone is not connected at the moment; messages wait until it is.' : 'This opens when a phone is linked.');
+      say(notYet, opened ? 'The phone is not connected at the moment.' : 'This opens when a phone is linked.');
     }
   };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 import { userApi } from '../../assets/api.js';
-import { dayAndTime, el, number } from '../../assets/dom.js';
+import { day, el, number } from '../../assets/dom.js';
 import keyPanel from '../panels/key.js';
 import messagePanel from '../panels/message.js';
 import phonePanel from '../panels/phone.js';
@@ -16,7 +16,7 @@ function facts(user) {
     fact('Messages per day', number(user.max_messages_per_day)),
     fact('Requests per minute', number(user.max_requests_per_minute)),
     fact('Linked phones', `up to ${number(user.max_sessions)}`),
-    fact('Created', dayAndTime(user.created_at)));
+    fact('Created', day(user.created_at)));
 }
 
 /* Two more steps appear with a key: they are done as the user's program would. */
