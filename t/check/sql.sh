@@ -5,7 +5,7 @@
 . "$(dirname "$0")/guard.inc"
 
 verbs='SELECT|INSERT|UPDATE|DELETE|TRUNCATE|LISTEN|NOTIFY|COPY|SAVEPOINT|BEGIN|COMMIT|ROLLBACK'
-pattern="\"[^\"]*(^|[^A-Za-z_])($verbs)( |\")|\"[^\"]*([Ss]elect .* from |[Ii]nsert into |[Dd]elete from |[Uu]pdate .* set )"
+pattern="\"([^\"]*[^A-Za-z_\"])?($verbs)( |\")|\"[^\"]*([Ss]elect .* from |[Ii]nsert into |[Dd]elete from |[Uu]pdate .* set )"
 # The HTTP method is no SQL, nor is what the server calls a finished COMMIT.
 statements() { grep -E "$pattern" | grep -vE '"DELETE"|strcmp\(PQcmdStatus\('; }
 
