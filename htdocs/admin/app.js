@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frame of Admin: who is signed in, which view is shown. */
-import { adminApi, hasSandboxLink, health } from '../assets/api.js';
+import { hasSandboxLink, health } from '../assets/api.js';
 import { el, say } from '../assets/dom.js';
 import { problemNotice } from './parts.js';
 import { match, navRoutes } from './router.js';
-import signIn from './views/sign-in.js';
+import signInView from './views/sign-in.js';
 
 const byId = (id) => document.getElementById(id);
 const ENDED = 'Your sign-in has ended. Please sign in again; this page comes back afterwards.';
@@ -13,8 +13,8 @@ let session = null; // {username, api}; in memory only, by design
 let showing = new AbortController(); // aborted when its view is left
 const server = { mode: '', sandboxLink: false };
 
-function start(username, token) {
-  session = { username, api: adminApi(token, () => end(ENDED)) };
+function start(username, api) {
+  session = { username, api };
   say(byId('who-name'), username);
   show();
 }
@@ -72,7 +72,7 @@ async function show(note) {
   const { signal } = showing;
   if (!session) {
     frame();
-    place(signIn({ note, start }));
+    place(signInView({ note, start, onEnd: () => end(ENDED) }));
     return;
   }
   const route = match(location.hash);
@@ -97,7 +97,10 @@ async function showMode() {
   server.sandboxLink = mode === 'sandbox' && (await hasSandboxLink());
 }
 
-byId('sign-out').addEventListener('click', () => end('You are signed out.'));
+byId('sign-out').addEventListener('click', () => {
+  session.api.signOut().catch(() => {}); // the tokens are forgotten here anyway
+  end('You are signed out.');
+});
 byId('skip').addEventListener('click', (event) => {
   event.preventDefault(); // the hash is the route
   byId('main').focus();

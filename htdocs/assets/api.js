@@ -63,7 +63,7 @@ async function send(method, path, { credential, body, accept = 'application/json
 async function call(method, path, options) {
   const response = await send(method, path, options);
   if (!response.ok) throw await problemOf(response);
-  return readJson(response);
+  return response.status === 204 ? null : readJson(response);
 }
 
 const query = (values) => {
@@ -85,22 +85,51 @@ export async function hasSandboxLink(signal) {
   return (await send('GET', '/sandbox', { accept: '*/*', redirect: 'manual', signal })).type === 'opaqueredirect';
 }
 
-/** @return {access_token, expires_in} */
-export const login = (username, password) =>
-  call('POST', '/api/auth/login', { body: { username, password } });
+/* The tokens of a login, kept nowhere but here. An access token lives minutes; a
+ * refresh token gets the next pair and works once, so there is one refresh at a
+ * time. */
+function tokenKeeper(first) {
+  const EARLY = 20_000;
+  let tokens;
+  let staleAt;
+  let renewing = null;
 
-/** What an admin may do, with a token.
- * @param onEnd called when the server no longer takes the token */
-export function adminApi(token, onEnd) {
+  function keep(answer) {
+    tokens = answer;
+    staleAt = Date.now() + answer.expires_in * 1000 - EARLY;
+  }
+
+  function renew() {
+    renewing ??= call('POST', '/api/auth/refresh', { body: { refresh_token: tokens.refresh_token } })
+      .then(keep)
+      .finally(() => { renewing = null; });
+    return renewing;
+  }
+
+  keep(first);
+  return {
+    async current() {
+      if (renewing || (tokens.refresh_token && Date.now() > staleAt)) await renew();
+      return tokens.access_token;
+    }
+  };
+}
+
+/** Sign in, for what an admin may do.
+ * @param onEnd called when the server no longer takes the login
+ * @return the calls; throws a Problem */
+export async function signIn(username, password, onEnd) {
+  const keeper = tokenKeeper(await call('POST', '/api/auth/login', { body: { username, password } }));
   const ask = async (method, path, options) => {
     try {
-      return await call(method, path, { ...options, credential: token });
+      return await call(method, path, { ...options, credential: await keeper.current() });
     } catch (error) {
       if (error instanceof Problem && error.status === 401) onEnd();
       throw error;
     }
   };
   return {
+    signOut: () => ask('POST', '/api/auth/logout', { body: {} }),
     /** @return {data, next_cursor} */
     users: (page, signal) => ask('GET', `/api/users${query(page)}`, { signal }),
     user: (id, signal) => ask('GET', `/api/users/${encodeURIComponent(id)}`, { signal }),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-import { Problem, adminApi, login } from '../../assets/api.js';
+import { Problem, signIn } from '../../assets/api.js';
 import { el } from '../../assets/dom.js';
 import { field, form } from '../form.js';
 import { notice } from '../parts.js';
@@ -9,16 +9,20 @@ const NO_ADMIN = {
   detail: 'Admin is for accounts with the role admin. Programs of other users call the API with a key.'
 };
 
-/* A token of a plain user is a good one, but opens nothing here. */
-async function requireAdmin(token) {
+/* A plain user signs in as well, but nothing opens here. */
+async function requireAdmin(api) {
   try {
-    await adminApi(token, () => {}).users({ limit: 1 });
+    await api.users({ limit: 1 });
   } catch (problem) {
-    throw problem.status === 403 ? new Problem(NO_ADMIN) : problem;
+    if (problem.status !== 403) throw problem;
+    api.signOut().catch(() => {});
+    throw new Problem(NO_ADMIN);
   }
 }
 
-export default function signIn({ note, start }) {
+/** @param onEnd called when the login has ended
+ * @param start called with the user's name and what an admin may do */
+export default function signInView({ note, onEnd, start }) {
   const username = field({
     name: 'username', label: 'User name',
     control: el('input', { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', required: true, autofocus: true, maxlength: 64 })
@@ -31,9 +35,10 @@ export default function signIn({ note, start }) {
     fields: [username, password],
     submit: { label: 'Sign in', busy: 'Signing in…' },
     async send(values) {
-      const { access_token: token } = await login(values.username.trim(), values.password);
-      await requireAdmin(token);
-      start(values.username.trim(), token);
+      const name = values.username.trim();
+      const api = await signIn(name, values.password, onEnd);
+      await requireAdmin(api);
+      start(name, api);
     }
   });
   node.setAttribute('autocomplete', 'on');
