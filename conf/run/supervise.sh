@@ -22,8 +22,10 @@ declare -A pid_of next_at soon started_at
 
 exec {tick}<> <(:) # never has anything: reading from it is a pause without a fork
 
+note() { TZ=UTC printf '%(%FT%TZ)T %s\n' -1 "$*"; }
+
 tell() {
-    printf '%(%FT%TZ)T %s\n' -1 "$*"
+    note "$*"
     printf '  %(%T)T  %s\n' -1 "$*" >&4 2>/dev/null || true
 }
 
@@ -87,14 +89,20 @@ tend() {
     fi
     if held "$c" || (($(now_ms) < ${next_at[$c]:-0})); then return; fi
     launch "$c"
-    tell "$c started, pid ${pid_of[$c]:-none}"
+    # The first start is a step on the screen of whoever asked for it.
+    if [[ -n ${soon[$c]+x} ]]; then
+        tell "$c started, pid ${pid_of[$c]:-none}"
+    else
+        soon[$c]=0
+        note "$c started, pid ${pid_of[$c]:-none}"
+    fi
 }
 
 pause() { read -rt 0.2 -u "$tick" _ || true; }
 
 read -ra components <<<"$WA_COMPONENTS"
 remember_pid supervisor $$
-tell "supervisor started, pid $$"
+note "supervisor started, pid $$"
 while ((!stopping)); do
     for c in "${components[@]}"; do tend "$c"; done
     if ((++turn % 5 == 0)) && [[ -n $watching_since &&
@@ -109,5 +117,5 @@ for c in $(reversed "${components[@]}"); do
     [[ -z $(live_pid "$c") ]] || tell "stopping $c"
     stop_component "$c"
 done
-tell 'supervisor ends'
+note 'supervisor ends'
 forget_pid supervisor

@@ -41,12 +41,13 @@ add() {
 }
 
 # bounded COMMAND…: within GROUP_SECONDS, and so that a signal to this script is
-# answered at once.
+# answered at once. What it leaves behind in its process group ends with it.
 bounded() {
     local rc=0
     timeout -k 10 "$GROUP_SECONDS" "$@" </dev/null &
     job=$!
     wait "$job" || rc=$?
+    sweep "$job"
     job=''
     return "$rc"
 }
@@ -210,6 +211,7 @@ node_lines() { grep -E "^ *$1 [0-9]+ - " "$tap" | sed -E "s/^ *$1 [0-9]+ - //" |
 
 group_bridge() {
     local f files=() tap=$WA_BASE/log/bridge.tap rc=0 name pass bad skip
+    local options=(--test --test-timeout=600000)
     while IFS= read -r f; do
         if wanted "${f#"$WA_ROOT"/}"; then files+=("$f"); fi
     done < <(find "$WA_ROOT/bridge/test" -name '*.test.js' 2>/dev/null | sort)
@@ -219,7 +221,9 @@ group_bridge() {
     fi
     heading 'Bridge and sandbox'
     step_begin "node --test, ${#files[@]} files"
-    bounded env -C "$WA_ROOT/bridge" "$WA_NODE" --test --test-reporter=tap \
+    # A test that failed may leave a server that would keep its file from ending.
+    if "$WA_NODE" --test-force-exit -e '' 2>/dev/null; then options+=(--test-force-exit); fi
+    bounded env -C "$WA_ROOT/bridge" "$WA_NODE" "${options[@]}" --test-reporter=tap \
         --test-reporter-destination="$tap" "${files[@]}" \
         >"$WA_BASE/log/bridge-tests.log" 2>&1 || rc=$?
     if ((rc)); then
