@@ -84,6 +84,9 @@ export class Session {
     this.#engine = engines.get(engineName ?? kept?.engine);
     this.#desired = kept?.desired ?? 'stopped';
     Object.assign(this.#state, kept?.state);
+    if (this.#desired === 'running') {
+      Object.assign(this.#state, { status: 'connecting', reason: 'restart', connected_at: null });
+    }
     this.#account = await this.#engine.openAccount({
       id: this.id,
       dir: this.#dir,
@@ -183,7 +186,10 @@ export class Session {
 
   /** Connects again after a restart of the bridge. */
   resume() {
-    this.#change({ status: 'connecting', reason: 'restart', qr_code: null, qr_expires_at: null });
+    if (this.#link || this.#timer || this.#closed) {
+      return;
+    }
+    this.#tellState();
     this.#connect();
   }
 

@@ -20,7 +20,7 @@ export class Record {
    * @param {string} what for the message when the deadline passes
    * @param {number} [deadlineMs]
    */
-  until(find, what, deadlineMs = 20000) {
+  until(find, what, deadlineMs = 60000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
@@ -41,7 +41,7 @@ export class Record {
 }
 
 /** Asks again and again, for what can't be waited on otherwise. */
-export async function eventually(ask, what, deadlineMs = 20000) {
+export async function eventually(ask, what, deadlineMs = 60000) {
   const until = Date.now() + deadlineMs;
   for (;;) {
     const answer = await ask();

@@ -1,0 +1,204 @@
+/**
+ * The hooks on Baileys and libsignal: each scenario is sound with all of them and fails without the one it is about.
+ */
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { containRejections } from '../../src/engines/baileys/hooks.js';
+import { atEnd, messageId, startSandbox, temporaryDirectory } from './lib/processes.js';
+import { eventually, Record } from './lib/wait.js';
+
+const DRIVER = join(import.meta.dirname, 'lib', 'driver.js');
+
+/** A process with the engine in it. */
+async function startDriver(t, options) {
+  const child = fork(DRIVER, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  atEnd(t, () => child.kill('SIGKILL'));
+  const driver = { events: new Record(), output: '', exited: new Promise((resolve) => child.once('exit', resolve)) };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => {
+      driver.output += text;
+    });
+  }
+  const calls = new Map();
+  child.on('message', ({ call, result, error, event }) => {
+    if (event) {
+      driver.events.push(event);
+      return;
+    }
+    const { resolve, reject } = calls.get(call);
+    (error ? reject : resolve)(error ? new Error(error) : result);
+  });
+  driver.exited.then(() => calls.forEach(({ reject }) => reject(new Error(`the driver ended: ${driver.output}`))));
+  driver.do = (command, commandOptions = {}) =>
+    new Promise((resolve, reject) => {
+      const call = randomUUID();
+      calls.set(call, { resolve, reject });
+      child.send({ call, command, options: commandOptions });
+    });
+  driver.link = async (phone) => {
+    const id = randomUUID();
+    await phone.scan(await driver.do('qr', { id }));
+    await driver.do('connected', { id });
+    return id;
+  };
+  await driver.do('start', options);
+  return driver;
+}
+
+/** Runs a scenario with all hooks, then without one; the latter must go wrong, for which it gets some tries. */
+function demonstrates(name, without, scenario, tries = 4) {
+  test(name, { timeout: 300000 }, async (t) => {
+    await t.test('sound with the hook', async (sub) => {
+      assert.equal(await scenario(sub, []), 0);
+    });
+    await t.test(`goes wrong without ${without}`, async (sub) => {
+      for (let i = 0; i < tries; i += 1) {
+        let wrong = false;
+        await sub.test(`try ${i + 1}`, async (attempt) => {
+          wrong = (await scenario(attempt, [without]).catch((error) => attempt.diagnostic(error.message) ?? 1)) > 0;
+        });
+        if (wrong) {
+          return;
+        }
+      }
+      assert.fail('nothing went wrong: is the hook still needed?');
+    });
+  });
+}
+
+async function setUp(t, options) {
+  const sandbox = await startSandbox(t);
+  const base = { socketUrl: sandbox.socketUrl, dir: temporaryDirectory(t), key: randomBytes(32).toString('hex') };
+  return { sandbox, base, driver: await startDriver(t, { ...base, ...options }) };
+}
+
+/** How often somebody could not decrypt. */
+async function undecryptable(sandbox) {
+  return (await sandbox.stats()).retries;
+}
+
+const told = (whatsappId) => (events) => events.find(({ type, data }) => type === 'message.inbound' && data.whatsapp_id === whatsappId);
+
+const ids = (count) => Array.from({ length: count }, messageId);
+
+demonstrates('a session sends to and receives from one contact at the same time', 'lockName', async (t, without) => {
+  const { sandbox, driver } = await setUp(t, { without, keysMs: 2 });
+  const own = await sandbox.phone('+4915111111111');
+  const friend = await sandbox.phone('+4915122222222');
+  const id = await driver.link(own);
+  await driver.do('send', { id, to: friend.jid, messages: ids(1) });
+  await friend.send(own.number, 'first');
+  await driver.events.until((events) => events.find(({ type }) => type === 'message.inbound'), 'the first message');
+  await Promise.all([
+    driver.do('send', { id, to: friend.jid, messages: ids(60) }),
+    ...Array.from({ length: 60 }, (_, i) => friend.send(own.number, `reply ${i}`)),
+  ]);
+  await driver.events.until((events) => events.filter(({ type }) => type === 'message.inbound').length >= 61, 'all replies', 30000);
+  await friend.gets(61, 30000);
+  return undecryptable(sandbox);
+});
+
+demonstrates('several sessions write to the same contact', 'keepAsyncContext', async (t, without) => {
+  const { sandbox, driver } = await setUp(t, { without, keysMs: 2 });
+  const friend = await sandbox.phone('+4915122222222');
+  const sessions = [];
+  for (let i = 0; i < 6; i += 1) {
+    const own = await sandbox.phone(`+491511111111${i}`);
+    sessions.push({ own, id: await driver.link(own) });
+  }
+  await Promise.all(
+    sessions.flatMap(({ own, id }) => [
+      driver.do('send', { id, to: friend.jid, messages: ids(50) }),
+      ...Array.from({ length: 10 }, (_, i) => friend.send(own.number, `to ${own.number} ${i}`)),
+    ]),
+  );
+  await friend.gets(300, 60000);
+  await driver.events.until((events) => events.filter(({ type }) => type === 'message.inbound').length >= 60, 'all replies', 30000);
+  return undecryptable(sandbox);
+});
+
+demonstrates('both sides start a session at the same time', 'restoreFailedAttempts', async (t, without) => {
+  const { sandbox, driver } = await setUp(t, { without });
+  const own = await sandbox.phone('+4915111111111');
+  const id = await driver.link(own);
+  for (let round = 0; round < 4; round += 1) {
+    const friend = await sandbox.phone(`+491522222222${round}`);
+    for (let i = 0; i < 3; i += 1) {
+      await Promise.all([
+        driver.do('send', { id, to: friend.jid, messages: ids(5) }),
+        ...Array.from({ length: 10 }, (_, n) => friend.send(own.number, `reply ${i} ${n}`)),
+      ]);
+    }
+    await friend.gets(15, 30000);
+  }
+  await driver.events.until((events) => events.filter(({ type }) => type === 'message.inbound').length >= 120, 'all replies', 30000);
+  return undecryptable(sandbox);
+});
+
+demonstrates('killed as soon as WhatsApp has the receipt, the message is not lost', 'gateFrames', async (t, without) => {
+  const { sandbox, base, driver } = await setUp(t, { without, slowDisk: true });
+  const own = await sandbox.phone('+4915111111111');
+  const friend = await sandbox.phone('+4915122222222');
+  const id = await driver.link(own);
+  await driver.do('settle');
+  const sent = await friend.send(own.number, 'do not lose me');
+  await eventually(
+    async () => (await sandbox.log()).some((entry) => entry.kind === 'receipt' && entry.id === sent.id && !entry.from.startsWith(`${own.number.slice(1)}@`)),
+    'the receipt of the linked device',
+  );
+  driver.do('die').catch(() => {});
+  await driver.exited;
+  const again = await startDriver(t, { ...base, without });
+  await again.do('connected', { id });
+  const next = await friend.send(own.number, 'and then');
+  await again.events.until(told(next.id), 'the next message');
+  return [driver, again].some(({ events }) => told(sent.id)(events.items)) ? 0 : 1;
+});
+
+demonstrates('killed before an inbound message was told, it is told after the restart', 'repositoryFactory', async (t, without) => {
+  const { sandbox, base, driver } = await setUp(t, { without, dieOn: 'message.inbound' });
+  const own = await sandbox.phone('+4915111111111');
+  const friend = await sandbox.phone('+4915122222222');
+  const id = await driver.link(own);
+  const sent = await friend.send(own.number, 'do not lose me');
+  await driver.exited;
+  const again = await startDriver(t, { ...base, without });
+  await again.do('connected', { id });
+  // Behind it in the queue: when this one has been told, the other was, or never will be.
+  const next = await friend.send(own.number, 'and then');
+  await again.events.until(told(next.id), 'the next message');
+  return told(sent.id)(again.events.items) ? 0 : 1;
+});
+
+demonstrates('no key is printed', 'silenceConsole', async (t, without) => {
+  const { sandbox, driver } = await setUp(t, { without });
+  const own = await sandbox.phone('+4915111111111');
+  const friend = await sandbox.phone('+4915122222222');
+  const id = await driver.link(own);
+  // Sessions are opened and closed as both sides start one.
+  await Promise.all([
+    driver.do('send', { id, to: friend.jid, messages: ids(5) }),
+    ...Array.from({ length: 5 }, (_, i) => friend.send(own.number, `reply ${i}`)),
+  ]);
+  await driver.events.until((events) => events.filter(({ type }) => type === 'message.inbound').length >= 5, 'all replies');
+  const printed = await eventually(async () => [/privKey|rootKey|Closing (open )?session|SessionEntry/.test(driver.output)], 'output');
+  return printed[0] ? 1 : 0;
+});
+
+test('a rejection in a listener becomes the emitter\'s error', async () => {
+  const failure = new Error('from a listener');
+  const emitter = containRejections(() => new EventEmitter());
+  const errors = new Record();
+  emitter.on('error', (error) => errors.push(error));
+  emitter.on('stanza', async () => {
+    throw failure;
+  });
+  emitter.emit('stanza');
+  assert.equal((await errors.until((items) => items[0], 'the error')), failure);
+  assert.equal(EventEmitter.captureRejections, false);
+});
