@@ -41,6 +41,9 @@ extern const wa_field wa_api_user_fields[];
 WA_API_HANDLER(wa_api_users_list);
 WA_API_HANDLER(wa_api_user_create);
 WA_API_HANDLER(wa_api_user_get);
+extern const wa_field wa_api_user_change_fields[];
+WA_API_HANDLER(wa_api_user_update);
+WA_API_HANDLER(wa_api_user_delete);
 
 /* keys.c */
 extern const wa_field wa_api_key_fields[];
@@ -63,6 +66,14 @@ WA_API_HANDLER(wa_api_session_qr);
 WA_API_HANDLER(wa_api_session_status);
 WA_API_HANDLER(wa_api_session_disconnect);
 WA_API_HANDLER(wa_api_session_logout);
+struct wa_session;
+json_t *wa_api_session_json(const wa_app *app, const struct wa_session *s);
+
+/* sessions.c: of all users, for admins */
+WA_API_HANDLER(wa_api_sessions_list);
+WA_API_HANDLER(wa_api_sessions_disconnect);
+WA_API_HANDLER(wa_api_sessions_logout);
+WA_API_HANDLER(wa_api_sessions_restart);
 
 /* messages.c */
 extern const wa_field wa_api_send_text_fields[];

@@ -7,7 +7,9 @@
 #include <apr_strings.h>
 
 #include "../base/wa_qr.h"
+#include "../core/wa_auth.h"
 #include "../core/wa_sessions.h"
+#include "../core/wa_users.h"
 #include "negotiate.h"
 
 #define PNG_SCALE 8
@@ -26,7 +28,7 @@ const wa_field wa_api_session_init_fields[] = {
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
-static json_t *session_json(const wa_app *app, const wa_session *s)
+json_t *wa_api_session_json(const wa_app *app, const wa_session *s)
 {
     json_t *j = json_object();
 
@@ -46,6 +48,13 @@ static json_t *session_json(const wa_app *app, const wa_session *s)
     return j;
 }
 
+/* Whose session: the user in the path, which only admins' routes have, or who
+ * asks. */
+static const char *subject(const wa_req *req)
+{
+    return req->params[0] ? req->params[0] : req->principal->user_id;
+}
+
 /* A user who never had a session has one that was never linked. */
 static const wa_session *never_linked(apr_pool_t *p, const char *name)
 {
@@ -57,18 +66,31 @@ static const wa_session *never_linked(apr_pool_t *p, const char *name)
     return s;
 }
 
+/* A user in the path must exist. */
+static wa_code check_subject(wa_app *app, const wa_req *req, wa_result *r)
+{
+    wa_user *user;
+
+    return req->params[0] ? wa_user_get(app, req->pool, req->request_id,
+                                        req->params[0], &user, r)
+                          : WA_OK;
+}
+
 /* The session a GET speaks of, by ?session=. */
 static wa_code find(wa_app *app, wa_req *req, const char **name,
                     wa_session **session, wa_result *r)
 {
-    wa_code code = wa_req_query(req, "session", name, r);
+    wa_code code = check_subject(app, req, r);
 
+    if (code == WA_OK) {
+        code = wa_req_query(req, "session", name, r);
+    }
     if (code == WA_OK) {
         code = wa_session_name(name, r);
     }
     if (code == WA_OK) {
         code = wa_session_find(app, req->pool, req->request_id,
-                               req->principal->user_id, *name, session, r);
+                               subject(req), *name, session, r);
     }
     return code;
 }
@@ -81,7 +103,7 @@ WA_API_HANDLER(wa_api_session_status)
 
     if (code == WA_OK) {
         wa_resp_json(resp, req->pool, 200,
-                     session_json(app, s ? s : never_linked(req->pool, name)));
+                     wa_api_session_json(app, s ? s : never_linked(req->pool, name)));
     }
     return code;
 }
@@ -98,6 +120,9 @@ static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
     wa_session *s;
     wa_code code = wa_session_name(&name, r);
 
+    if (code == WA_OK) {
+        code = check_subject(app, req, r);
+    }
     if (code != WA_OK) {
         return code;
     }
@@ -108,7 +133,7 @@ static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
     code = rule(app, req, name, &s, r);
     wa_place_give(app);
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool, status, session_json(app, s));
+        wa_resp_json(resp, req->pool, status, wa_api_session_json(app, s));
     }
     return code;
 }
@@ -116,7 +141,7 @@ static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
 static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
                          wa_session **session, wa_result *r)
 {
-    return wa_session_init(app, req->pool, req->request_id, req->principal,
+    return wa_session_init(app, req->pool, req->request_id, subject(req),
                            name, wa_json_str(req->json, "engine"), session, r);
 }
 
@@ -124,15 +149,15 @@ static wa_code disconnect_rule(wa_app *app, const wa_req *req,
                                const char *name, wa_session **session,
                                wa_result *r)
 {
-    return wa_session_disconnect(app, req->pool, req->request_id,
-                                 req->principal, name, session, r);
+    return wa_session_disconnect(app, req->pool, req->request_id, subject(req),
+                                 name, session, r);
 }
 
 static wa_code logout_rule(wa_app *app, const wa_req *req, const char *name,
                            wa_session **session, wa_result *r)
 {
-    return wa_session_logout(app, req->pool, req->request_id, req->principal,
-                             name, session, r);
+    return wa_session_logout(app, req->pool, req->request_id, subject(req), name,
+                             session, r);
 }
 
 /* 202: linking or connecting goes on after the answer. */
@@ -178,7 +203,7 @@ static wa_code draw(wa_req *req, wa_resp *resp, const wa_app *app,
 
     switch (format) {
     case WA_FORMAT_JSON:
-        wa_resp_json(resp, req->pool, 200, session_json(app, s));
+        wa_resp_json(resp, req->pool, 200, wa_api_session_json(app, s));
         break;
     case WA_FORMAT_RAW:
         resp->content_type = "text/plain; charset=utf-8";

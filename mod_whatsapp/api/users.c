@@ -8,11 +8,13 @@
 #include "../core/wa_users.h"
 #include "page.h"
 
+static const char *const roles[] = { "admin", "user", NULL };
+
 const wa_field wa_api_user_fields[] = {
     { "username", WA_F_STRING, 1, 1, 64, NULL },
     { "email", WA_F_STRING, 1, 1, 254, NULL },
     { "password", WA_F_STRING, 0, 1, WA_PASSWORD_MAX, NULL },
-    { "role", WA_F_STRING, 0, 1, 16, NULL },
+    { "role", WA_F_STRING, 0, 1, 16, roles },
     { "max_messages_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
     { "max_messages_per_day", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
     { "max_requests_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
@@ -66,6 +68,37 @@ WA_API_HANDLER(wa_api_user_create)
     return WA_OK;
 }
 
+static void set_etag(const wa_req *req, wa_resp *resp, const wa_user *u)
+{
+    apr_table_setn(resp->headers, "ETag",
+                   apr_psprintf(req->pool, "\"v%" APR_INT64_T_FMT "\"",
+                                u->version));
+}
+
+/* If-Match (RFC 9110, section 13.1.1): the version the client has seen.
+ * @param version 0 when any will do */
+static wa_code read_if_match(const wa_req *req, apr_int64_t *version,
+                             wa_result *r)
+{
+    const char *tag = req->header(req, "If-Match");
+    char *end;
+
+    *version = 0;
+    if (!tag || !strcmp(tag, "*")) {
+        return WA_OK;
+    }
+    if (strncmp(tag, "\"v", 2)) {
+        return wa_fail(r, WA_E_PRECONDITION,
+                       "If-Match is not an ETag of this resource");
+    }
+    *version = apr_strtoi64(tag + 2, &end, 10);
+    if (*version < 1 || strcmp(end, "\"")) {
+        return wa_fail(r, WA_E_PRECONDITION,
+                       "If-Match is not an ETag of this resource");
+    }
+    return WA_OK;
+}
+
 WA_API_HANDLER(wa_api_user_get)
 {
     wa_user *user;
@@ -74,36 +107,191 @@ WA_API_HANDLER(wa_api_user_get)
 
     if (code == WA_OK) {
         wa_resp_json(resp, req->pool, 200, user_json(user));
+        set_etag(req, resp, user);
     }
     return code;
 }
 
-WA_API_HANDLER(wa_api_users_list)
+const wa_field wa_api_user_change_fields[] = {
+    { "username", WA_F_STRING, 0, 1, 64, NULL },
+    { "email", WA_F_STRING, 0, 1, 254, NULL },
+    { "role", WA_F_STRING, 0, 1, 16, roles },
+    { "is_active", WA_F_BOOL, 0, 0, 0, NULL },
+    { "max_messages_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
+    { "max_messages_per_day", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
+    { "max_requests_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
+    { "max_sessions", WA_F_INT, 0, 1, 1000, NULL },
+    { NULL, WA_F_STRING, 0, 0, 0, NULL }
+};
+
+WA_API_HANDLER(wa_api_user_update)
 {
-    apr_array_header_t *users = NULL;
-    json_t *data;
-    wa_page page;
-    wa_code code = wa_page_read(req, &page, r);
-    int i, shown;
+    const json_t *active = json_object_get(req->json, "is_active");
+    wa_user_change c;
+    wa_user *user = NULL;
+    apr_int64_t version;
+    wa_code code = read_if_match(req, &version, r);
+
+    memset(&c, 0, sizeof(c));
+    c.username = wa_json_str(req->json, "username");
+    c.email = wa_json_str(req->json, "email");
+    c.role = wa_json_str(req->json, "role");
+    c.active = json_is_boolean(active) ? wa_db_p_bool(json_is_true(active))
+                                       : NULL;
+    c.max_messages_per_minute = wa_json_int(req->json,
+                                            "max_messages_per_minute", 0);
+    c.max_messages_per_day = wa_json_int(req->json, "max_messages_per_day", 0);
+    c.max_requests_per_minute = wa_json_int(req->json,
+                                            "max_requests_per_minute", 0);
+    c.max_sessions = wa_json_int(req->json, "max_sessions", 0);
+    if (code == WA_OK) {
+        code = wa_user_update(app, req, req->params[0], version, &c, &user, r);
+    }
+    if (code == WA_OK) {
+        wa_resp_json(resp, req->pool, 200, user_json(user));
+        set_etag(req, resp, user);
+    }
+    return code;
+}
+
+/* The bridge is asked to unlink, so the request takes a waiting place. */
+WA_API_HANDLER(wa_api_user_delete)
+{
+    const char *confirm;
+    wa_code code = wa_req_query(req, "confirm", &confirm, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!wa_place_take(app)) {
+        return wa_fail_retry(r, WA_E_NOT_READY, 1,
+                             "Too many requests wait for the bridge");
+    }
+    code = wa_user_delete(app, req, req->params[0], confirm, r);
+    wa_place_give(app);
+    if (code == WA_OK) {
+        resp->status = 204;
+    }
+    return code;
+}
+
+static json_t *row_json(const wa_user_row *row)
+{
+    json_t *j = user_json(&row->user);
+
+    wa_json_set_time(j, "last_active_at", row->last_active_at);
+    wa_json_set_str(j, "session_status",
+                    row->session_status ? row->session_status
+                                        : "disconnected");
+    wa_json_set_str(j, "phone_number", row->phone_number);
+    wa_json_set_int(j, "messages_today", row->messages_today);
+    wa_json_set_int(j, "messages_total", row->messages_total);
+    wa_json_set_int(j, "key_count", row->keys);
+    return j;
+}
+
+static const char *const sorts[] = { "created_at", "username",
+                                     "last_active_at", NULL };
+
+static int known(const char *const *names, const char *name)
+{
+    for (; *names; names++) {
+        if (!strcmp(*names, name)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* ?sort=username or -created_at; newest first when nothing is said. */
+static wa_code read_sort(wa_req *req, wa_user_query *q, wa_result *r)
+{
+    const char *sort;
+    wa_code code = wa_req_query(req, "sort", &sort, r);
+
+    q->sort = "created_at";
+    q->descending = 1;
+    if (code != WA_OK || !sort) {
+        return code;
+    }
+    q->descending = *sort == '-';
+    q->sort = sort + q->descending;
+    if (!known(sorts, q->sort)) {
+        return wa_fail(r, WA_E_BAD_PARAMETER,
+                       "sort is created_at, username or last_active_at, with"
+                       " '-' before it for descending");
+    }
+    return WA_OK;
+}
+
+static wa_code read_filters(wa_req *req, wa_user_query *q, wa_result *r)
+{
+    const char *active;
+    wa_code code = wa_req_query(req, "search", &q->search, r);
 
     if (code == WA_OK) {
-        /* One more than asked for tells whether there is a next page. */
-        code = wa_user_list(app, req->pool, req->request_id, page.after_time,
-                            page.after_id, page.limit + 1, &users, r);
+        code = wa_req_query(req, "role", &q->role, r);
+    }
+    if (code == WA_OK) {
+        code = wa_req_query(req, "session_status", &q->session_status, r);
+    }
+    if (code == WA_OK) {
+        code = wa_req_query(req, "is_active", &active, r);
     }
     if (code != WA_OK) {
         return code;
     }
-    shown = users->nelts > page.limit ? page.limit : users->nelts;
+    if (q->role && !known(roles, q->role)) {
+        return wa_fail(r, WA_E_BAD_PARAMETER, "role is admin or user");
+    }
+    if (active && strcmp(active, "true") && strcmp(active, "false")) {
+        return wa_fail(r, WA_E_BAD_PARAMETER, "is_active is true or false");
+    }
+    q->active = active ? wa_db_p_bool(*active == 't') : NULL;
+    return WA_OK;
+}
+
+WA_API_HANDLER(wa_api_users_list)
+{
+    apr_array_header_t *rows = NULL;
+    json_t *data;
+    const char *list = NULL;
+    wa_user_query q;
+    wa_page page;
+    int i, shown;
+    wa_code code;
+
+    memset(&q, 0, sizeof(q));
+    code = read_sort(req, &q, r);
+    if (code == WA_OK) {
+        code = read_filters(req, &q, r);
+    }
+    if (code == WA_OK) {
+        list = apr_pstrcat(req->pool, "users:", q.sort,
+                           q.descending ? "-" : "", NULL);
+        code = wa_page_read(app, req, list, &page, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    q.after_key = page.after_key;
+    q.after_id = page.after_id;
+    q.limit = page.limit + 1; /* one more tells whether there is a next page */
+    code = wa_user_list(app, req, &q, &rows, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    shown = rows->nelts > page.limit ? page.limit : rows->nelts;
     data = json_array();
     for (i = 0; i < shown; i++) {
         json_array_append_new(data,
-                              user_json(&APR_ARRAY_IDX(users, i, wa_user)));
+                              row_json(&APR_ARRAY_IDX(rows, i, wa_user_row)));
     }
-    if (users->nelts > page.limit) {
-        const wa_user *last = &APR_ARRAY_IDX(users, shown - 1, wa_user);
+    if (rows->nelts > page.limit) {
+        const wa_user_row *last = &APR_ARRAY_IDX(rows, shown - 1, wa_user_row);
 
-        page.next = wa_page_cursor(req->pool, last->created_at, last->id);
+        page.next = wa_page_cursor(app, req->pool, list, last->sort_key,
+                                   last->user.id);
     }
     wa_page_answer(req, resp, &page, data);
     return WA_OK;

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_id.h"
+#include "../base/wa_log.h"
 #include "../base/wa_time.h"
 
 #define NAME_MAX_LEN 64
@@ -43,27 +44,28 @@ static void doubt(wa_session *s, apr_int64_t silent)
     }
 }
 
-static wa_session *session_from_row(apr_pool_t *p, const wa_db_rows *rows)
+static wa_session *session_from_row(apr_pool_t *p, const wa_db_rows *rows,
+                                    int row)
 {
     wa_session *s = apr_pcalloc(p, sizeof(*s));
 
-    s->id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
-    s->user_id = apr_pstrdup(p, wa_db_str(rows, 0, 1));
-    s->name = apr_pstrdup(p, wa_db_str(rows, 0, 2));
-    s->engine = apr_pstrdup(p, wa_db_str(rows, 0, 3));
-    s->status = apr_pstrdup(p, wa_db_str(rows, 0, 4));
-    s->reason = apr_pstrdup(p, wa_db_str(rows, 0, 5));
-    s->restricted = wa_db_bool(rows, 0, 6);
-    s->linked = wa_db_bool(rows, 0, 7);
-    s->wanted = wa_db_bool(rows, 0, 8);
-    s->phone_number = apr_pstrdup(p, wa_db_str(rows, 0, 9));
-    s->push_name = apr_pstrdup(p, wa_db_str(rows, 0, 10));
-    s->qr_code = apr_pstrdup(p, wa_db_str(rows, 0, 11));
-    s->qr_expires_at = wa_db_time(rows, 0, 12);
-    s->connected_at = wa_db_time(rows, 0, 13);
-    s->last_active_at = wa_db_time(rows, 0, 14);
-    s->updated_at = wa_db_time(rows, 0, 15);
-    doubt(s, wa_db_int(rows, 0, 16, 0));
+    s->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
+    s->user_id = apr_pstrdup(p, wa_db_str(rows, row, 1));
+    s->name = apr_pstrdup(p, wa_db_str(rows, row, 2));
+    s->engine = apr_pstrdup(p, wa_db_str(rows, row, 3));
+    s->status = apr_pstrdup(p, wa_db_str(rows, row, 4));
+    s->reason = apr_pstrdup(p, wa_db_str(rows, row, 5));
+    s->restricted = wa_db_bool(rows, row, 6);
+    s->linked = wa_db_bool(rows, row, 7);
+    s->wanted = wa_db_bool(rows, row, 8);
+    s->phone_number = apr_pstrdup(p, wa_db_str(rows, row, 9));
+    s->push_name = apr_pstrdup(p, wa_db_str(rows, row, 10));
+    s->qr_code = apr_pstrdup(p, wa_db_str(rows, row, 11));
+    s->qr_expires_at = wa_db_time(rows, row, 12);
+    s->connected_at = wa_db_time(rows, row, 13);
+    s->last_active_at = wa_db_time(rows, row, 14);
+    s->updated_at = wa_db_time(rows, row, 15);
+    doubt(s, wa_db_int(rows, row, 16, 0));
     return s;
 }
 
@@ -85,7 +87,7 @@ wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
         code = wa_db_fail(db, rv, request_id, r);
     }
     else if (wa_db_count(rows)) {
-        *session = session_from_row(p, rows);
+        *session = session_from_row(p, rows, 0);
     }
     wa_db_close(db);
     return code;
@@ -131,7 +133,7 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
         code = wa_db_fail(db, rv, request_id, r);
     }
     else if (wa_db_count(rows)) {
-        *session = session_from_row(p, rows);
+        *session = session_from_row(p, rows, 0);
     }
     else {
         code = wa_fail(r, WA_E_NOT_FOUND, NULL); /* deleted meanwhile */
@@ -141,7 +143,7 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
 }
 
 static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
-                    const wa_principal *who, const char *name,
+                    const char *user_id, const char *name,
                     const char *engine, wa_session **session, wa_result *r)
 {
     wa_db *db;
@@ -152,7 +154,7 @@ static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), who->user_id,
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), user_id,
                    name, engine);
     if (rv != APR_SUCCESS) {
         code = wa_db_fail(db, rv, request_id, r);
@@ -163,19 +165,19 @@ static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
                        " there are");
     }
     else {
-        *session = session_from_row(p, rows);
+        *session = session_from_row(p, rows, 0);
     }
     wa_db_close(db);
     return code;
 }
 
 wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
-                        const wa_principal *who, const char *name,
+                        const char *user_id, const char *name,
                         const char *engine, wa_session **session,
                         wa_result *r)
 {
     wa_bridge_state state;
-    wa_code code = want(app, p, request_id, who, name,
+    wa_code code = want(app, p, request_id, user_id, name,
                         engine ? engine : "baileys", session, r);
 
     if (code != WA_OK) {
@@ -186,7 +188,7 @@ wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    return store_and_find(app, p, request_id, who->user_id, name,
+    return store_and_find(app, p, request_id, user_id, name,
                           (*session)->id, &state, session, r);
 }
 
@@ -215,12 +217,12 @@ static wa_code unwant(wa_app *app, apr_pool_t *p, const char *request_id,
 /* The wish is written down before the bridge hears it, so that nothing is
  * sent any more from the moment of the call, whatever the bridge does. */
 static wa_code end_session(wa_app *app, apr_pool_t *p, const char *request_id,
-                           const wa_principal *who, const char *name,
+                           const char *user_id, const char *name,
                            bridge_verb *verb, wa_session **session,
                            wa_result *r)
 {
     wa_bridge_state state;
-    wa_code code = wa_session_find(app, p, request_id, who->user_id, name,
+    wa_code code = wa_session_find(app, p, request_id, user_id, name,
                                    session, r);
 
     if (code != WA_OK) {
@@ -239,23 +241,126 @@ static wa_code end_session(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    return store_and_find(app, p, request_id, who->user_id, name,
+    return store_and_find(app, p, request_id, user_id, name,
                           (*session)->id, &state, session, r);
 }
 
 wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,
-                              const char *request_id, const wa_principal *who,
+                              const char *request_id, const char *user_id,
                               const char *name, wa_session **session,
                               wa_result *r)
 {
-    return end_session(app, p, request_id, who, name,
+    return end_session(app, p, request_id, user_id, name,
                        wa_bridge_session_disconnect, session, r);
 }
 
 wa_code wa_session_logout(wa_app *app, apr_pool_t *p, const char *request_id,
-                          const wa_principal *who, const char *name,
+                          const char *user_id, const char *name,
                           wa_session **session, wa_result *r)
 {
-    return end_session(app, p, request_id, who, name,
+    return end_session(app, p, request_id, user_id, name,
                        wa_bridge_session_logout, session, r);
+}
+
+wa_code wa_session_restart(wa_app *app, apr_pool_t *p, const char *request_id,
+                           const char *user_id, const char *name,
+                           wa_session **session, wa_result *r)
+{
+    wa_code code = wa_session_disconnect(app, p, request_id, user_id, name,
+                                         session, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    return wa_session_init(app, p, request_id, user_id, name, NULL, session,
+                           r);
+}
+
+wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
+                       const char *id, wa_session **session, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    apr_status_t rv;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_ID, &rows, id);
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else if (!wa_db_count(rows)) {
+        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    else {
+        *session = session_from_row(p, rows, 0);
+    }
+    wa_db_close(db);
+    return code;
+}
+
+#define SESSION_COLUMNS 17
+
+wa_code wa_session_list(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_session_query *q,
+                        apr_array_header_t **sessions, wa_result *r)
+{
+    wa_db *db;
+    wa_db_rows *rows;
+    int i;
+    apr_status_t rv;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSIONS_PAGE, &rows, q->status, q->user_id,
+                   q->engine, wa_db_p_time(p, q->after_created), q->after_id,
+                   wa_db_p_int(p, q->limit));
+    if (rv != APR_SUCCESS) {
+        code = wa_db_fail(db, rv, request_id, r);
+    }
+    else {
+        *sessions = apr_array_make(p, q->limit, sizeof(wa_session));
+        for (i = 0; i < wa_db_count(rows); i++) {
+            wa_session *s = session_from_row(p, rows, i);
+
+            s->created_at = wa_db_time(rows, i, SESSION_COLUMNS);
+            s->username = apr_pstrdup(p, wa_db_str(rows, i,
+                                                   SESSION_COLUMNS + 1));
+            APR_ARRAY_PUSH(*sessions, wa_session) = *s;
+        }
+    }
+    wa_db_close(db);
+    return code;
+}
+
+wa_code wa_session_erase(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const char *id)
+{
+    wa_result *r = wa_result_make(p);
+    wa_db *db = NULL;
+    wa_code code = wa_bridge_session_delete(&app->bridge, p, request_id, id,
+                                            r);
+
+    if (code != WA_OK) {
+        wa_log(WA_LOG_NOTICE, request_id,
+               "WA0171: session %s could not be erased at the bridge (%s);"
+               " whatsappd tries again",
+               id, wa_code_name(code));
+        return code;
+    }
+    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    if (code == WA_OK
+        && WA_DB_RUN(db, WA_SQL_ERASURE_DONE, NULL, id) != APR_SUCCESS) {
+        code = WA_E_DB_UNAVAILABLE; /* the mark stays: erased twice is fine */
+    }
+    wa_db_close(db);
+    return code;
 }

@@ -16,9 +16,8 @@
 #define EMAIL_MAX 254 /* RFC 5321 */
 /* Each password check takes 19 MiB and a core for tens of milliseconds. */
 #define LOGINS_AT_ONCE 4
-#define USER_COLUMNS 11
 
-static wa_user *user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
+wa_user *wa_user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
 {
     wa_user *u = apr_pcalloc(p, sizeof(*u));
 
@@ -33,11 +32,12 @@ static wa_user *user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
     u->max_sessions = wa_db_int(rows, row, 8, 0);
     u->created_at = wa_db_time(rows, row, 9);
     u->updated_at = wa_db_time(rows, row, 10);
+    u->version = wa_db_int(rows, row, 11, 1);
     return u;
 }
 
 /* Letters, digits, '.', '_', '-': what needs no escaping anywhere we use it. */
-static void check_username(const char *s, wa_result *r)
+wa_code wa_user_check_username(const char *s, wa_result *r)
 {
     apr_size_t len = strlen(s);
 
@@ -45,7 +45,7 @@ static void check_username(const char *s, wa_result *r)
         wa_fail_field(r, "/username", "length",
                       "must have %d to %d characters", USERNAME_MIN,
                       USERNAME_MAX);
-        return;
+        return r->code;
     }
     if (strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
                   "0123456789._-")
@@ -53,10 +53,11 @@ static void check_username(const char *s, wa_result *r)
         wa_fail_field(r, "/username", "format",
                       "may hold letters, digits, '.', '_' and '-' only");
     }
+    return r->code;
 }
 
 /* Only the shape: whether mail arrives there, mail alone can tell. */
-static void check_email(const char *s, wa_result *r)
+wa_code wa_user_check_email(const char *s, wa_result *r)
 {
     const char *at = strrchr(s, '@');
     const char *c;
@@ -71,6 +72,7 @@ static void check_email(const char *s, wa_result *r)
     if (!good) {
         wa_fail_field(r, "/email", "format", "must be an e-mail address");
     }
+    return r->code;
 }
 
 static void check_limit(const char *pointer, apr_int64_t *limit,
@@ -99,8 +101,8 @@ static wa_code check_password(const char *pointer, const char *password,
 
 static wa_code check_user(wa_user *u, const char *password, wa_result *r)
 {
-    check_username(u->username, r);
-    check_email(u->email, r);
+    wa_user_check_username(u->username, r);
+    wa_user_check_email(u->email, r);
     if (password) {
         check_password("/password", password, r);
     }
@@ -117,7 +119,7 @@ static wa_code check_user(wa_user *u, const char *password, wa_result *r)
     return r->code;
 }
 
-static wa_code insert_failed(const wa_db *db, apr_status_t rv,
+wa_code wa_user_write_failed(const wa_db *db, apr_status_t rv,
                              const char *request_id, wa_result *r)
 {
     const char *constraint = wa_db_constraint(db);
@@ -177,10 +179,10 @@ wa_code wa_user_create(wa_app *app, apr_pool_t *p, const char *request_id,
                    wa_db_p_int(p, u->max_requests_per_minute),
                    wa_db_p_int(p, u->max_sessions));
     if (rv != APR_SUCCESS) {
-        code = insert_failed(db, rv, request_id, r);
+        code = wa_user_write_failed(db, rv, request_id, r);
     }
     else {
-        *u = *user_from_row(p, rows, 0);
+        *u = *wa_user_from_row(p, rows, 0);
     }
     wa_db_close(db);
     return code;
@@ -209,37 +211,7 @@ wa_code wa_user_get(wa_app *app, apr_pool_t *p, const char *request_id,
         code = wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
     else {
-        *user = user_from_row(p, rows, 0);
-    }
-    wa_db_close(db);
-    return code;
-}
-
-wa_code wa_user_list(wa_app *app, apr_pool_t *p, const char *request_id,
-                     apr_time_t after_created, const char *after_id, int limit,
-                     apr_array_header_t **users, wa_result *r)
-{
-    wa_db *db;
-    wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code;
-    int i;
-
-    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_USERS_PAGE, &rows,
-                   wa_db_p_time(p, after_created), after_id,
-                   wa_db_p_int(p, limit));
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else {
-        *users = apr_array_make(p, limit, sizeof(wa_user));
-        for (i = 0; i < wa_db_count(rows); i++) {
-            APR_ARRAY_PUSH(*users, wa_user) = *user_from_row(p, rows, i);
-        }
+        *user = wa_user_from_row(p, rows, 0);
     }
     wa_db_close(db);
     return code;
@@ -263,9 +235,9 @@ static wa_code load_login(wa_app *app, apr_pool_t *p, const char *request_id,
         code = wa_db_fail(db, rv, request_id, r);
     }
     else if (wa_db_count(rows)) {
-        *user = user_from_row(p, rows, 0);
+        *user = wa_user_from_row(p, rows, 0);
         if ((*user)->is_active) {
-            *hash = apr_pstrdup(p, wa_db_str(rows, 0, USER_COLUMNS));
+            *hash = apr_pstrdup(p, wa_db_str(rows, 0, WA_USER_COLUMNS));
         }
     }
     wa_db_close(db);

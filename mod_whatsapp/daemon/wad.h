@@ -44,6 +44,9 @@ wad_job_fn wad_outbox_run;
 /* heartbeat.c: tells that this daemon is at work */
 wad_job_fn wad_heartbeat_run;
 
+/* erasures.c: unlinks the sessions of deleted users */
+wad_job_fn wad_erasures_run;
+
 /** Make the first admin; a user of that name is left as it is.
  * @return the program's exit status */
 int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,

@@ -12,6 +12,7 @@
 const wad_job wad_jobs[] = {
     { "outbox", wad_outbox_run, wad_outbox_start },
     { "heartbeat", wad_heartbeat_run, NULL },
+    { "erasures", wad_erasures_run, NULL },
     { NULL, NULL, NULL }
 };
 

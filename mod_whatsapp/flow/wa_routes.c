@@ -27,6 +27,11 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/users",               WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_users_list },
     { "POST", "/users",               WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_user_fields, wa_api_user_create },
     { "GET",  "/users/{id}",          WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_user_get },
+    { "PATCH", "/users/{id}",         WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_user_change_fields, wa_api_user_update },
+    { "DELETE", "/users/{id}",        WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_user_delete },
+    { "POST", "/users/{id}/session/init", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_session_init_fields, wa_api_session_init },
+    { "GET",  "/users/{id}/session/qr", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_session_qr },
+    { "GET",  "/users/{id}/session/status", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_session_status },
     { "POST", "/users/{id}/password", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_password_reset_fields, wa_api_password_reset },
     { "GET",  "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_keys_of_user },
     { "POST", "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_key_fields, wa_api_key_create },
@@ -43,6 +48,11 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/session/status",      WA_CALLER_USER, WA_SCOPE_SESSIONS_READ, 0, NULL, wa_api_session_status },
     { "POST", "/session/disconnect",  WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_disconnect },
     { "POST", "/session/logout",      WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_logout },
+
+    { "GET",  "/sessions",            WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_sessions_list },
+    { "POST", "/sessions/{id}/disconnect", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_disconnect },
+    { "POST", "/sessions/{id}/logout", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_logout },
+    { "POST", "/sessions/{id}/restart", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_restart },
 
     { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },

@@ -269,6 +269,19 @@ wa_code wa_bridge_session_logout(const wa_bridge *b, apr_pool_t *p,
                       state, r);
 }
 
+wa_code wa_bridge_session_delete(const wa_bridge *b, apr_pool_t *p,
+                                 const char *request_id, const char *session,
+                                 wa_result *r)
+{
+    exchange x = { b, p, request_id, LOGOUT_TIMEOUT };
+
+    call(&x, "DELETE", session_path(&x, session, ""), NULL);
+    if (x.rv == APR_SUCCESS && x.answer.status == 204) {
+        return WA_OK;
+    }
+    return check(&x, r);
+}
+
 wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,
                          const char *request_id, apr_interval_time_t *latency,
                          const char **mode, wa_result *r)

@@ -64,6 +64,12 @@ wa_code wa_bridge_session_logout(const wa_bridge *b, apr_pool_t *p,
                                  const char *request_id, const char *session,
                                  wa_bridge_state *state, wa_result *r);
 
+/** Unlink and forget a session; one that is not there is as good.
+ * @return WA_OK or WA_E_BRIDGE_UNAVAILABLE, … */
+wa_code wa_bridge_session_delete(const wa_bridge *b, apr_pool_t *p,
+                                 const char *request_id, const char *session,
+                                 wa_result *r);
+
 /** Send once. @param sent_at when WhatsApp acknowledged (WA_SEND_SENT)
  * @param r code and detail of what is not WA_SEND_SENT; retry_after */
 wa_send_outcome wa_bridge_message_send(const wa_bridge *b, apr_pool_t *p,

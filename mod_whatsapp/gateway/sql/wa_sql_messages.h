@@ -62,6 +62,8 @@
       "  attempts = attempts + 1 WHERE id IN (SELECT o.id FROM outbox o"      \
       "   WHERE o.next_attempt_at <= now()"                                   \
       "   AND (o.lease_until IS NULL OR o.lease_until < now())"               \
+      "   AND EXISTS (SELECT 1 FROM sessions s JOIN users u"                  \
+      "    ON u.id = s.user_id WHERE s.id = o.session_id AND u.is_active)"    \
       "   AND NOT EXISTS (SELECT 1 FROM outbox e"                             \
       "    WHERE e.session_id = o.session_id AND e.chat = o.chat"             \
       "    AND e.id < o.id)"                                                  \

@@ -22,6 +22,27 @@
     X(SESSION_BY_NAME,                                                        \
       "SELECT " WA_SQL_SESSION_COLUMNS " FROM sessions s"                     \
       " WHERE s.user_id = $1 AND s.name = $2")                                \
+    /* $1 id */                                                               \
+    X(SESSION_BY_ID,                                                          \
+      "SELECT " WA_SQL_SESSION_COLUMNS " FROM sessions s WHERE s.id = $1")    \
+    /* Over all users, newest first. $1 status, $2 user, $3 engine, each or   \
+     * NULL; $4 created at and $5 id of the last row seen or NULL, $6 rows    \
+     * -> the session's columns, created at, user name */                     \
+    X(SESSIONS_PAGE,                                                          \
+      "SELECT " WA_SQL_SESSION_COLUMNS ", " WA_SQL_TIME("s.created_at") ","   \
+      " u.username FROM sessions s JOIN users u ON u.id = s.user_id"          \
+      " WHERE ($1::text IS NULL OR s.status = $1)"                            \
+      " AND ($2::uuid IS NULL OR s.user_id = $2::uuid)"                       \
+      " AND ($3::text IS NULL OR s.engine = $3)"                              \
+      " AND ($4::timestamptz IS NULL"                                         \
+      "  OR (s.created_at, s.id) < ($4::timestamptz, $5::uuid))"              \
+      " ORDER BY s.created_at DESC, s.id DESC LIMIT $6::integer")             \
+    /* Sessions the bridge is still to erase. $1 rows */                      \
+    X(ERASURES_DUE,                                                           \
+      "SELECT session_id FROM session_erasures ORDER BY created_at"           \
+      " LIMIT $1::integer")                                                   \
+    /* $1 session */                                                          \
+    X(ERASURE_DONE, "DELETE FROM session_erasures WHERE session_id = $1")     \
     /* $1 id, $2 user, $3 name, $4 engine: makes it where there is none and   \
      * room is left; an existing one is wanted again and keeps its engine     \
      * while a phone is linked */                                             \
