@@ -22,7 +22,8 @@ step 'login gives an access token' => sub {
     my $res = api(POST => '/auth/login', body => {
         username => $ENV{WA_TEST_ADMIN_USER}, password => secret('admin_password') });
     $token = $res->{json}{access_token};
-    return ([$res->{status}, header($res, 'Content-Type'), header($res, 'Cache-Control'), $res->{json}],
+    return ([$res->{status}, header($res, 'Content-Type'), header($res, 'Cache-Control'),
+            pick($res->{json}, qw(access_token token_type expires_in))],
         [200, 'application/json', 'no-store',
             { access_token => qr/\A[\w-]+\.[\w-]+\.[\w-]+\z/, token_type => 'Bearer', expires_in => 900 }]);
 };
@@ -32,18 +33,19 @@ step 'a user is made' => sub {
         username => $NAME, email => "$NAME\@example.org", password => 'a long password',
         max_messages_per_minute => 100, max_messages_per_day => 1000, max_requests_per_minute => 100000 });
     $user = $res->{json};
-    return ([$res->{status}, header($res, 'Location'), $user],
-        [201, "/api/users/$user->{id}", {
-            id => UUID, username => $NAME, email => "$NAME\@example.org", role => 'user',
-            is_active => true, max_messages_per_minute => 100, max_messages_per_day => 1000,
-            max_requests_per_minute => 100000, max_sessions => 1,
-            created_at => TIME, updated_at => TIME }]);
+    my $want = {
+        id => UUID, username => $NAME, email => "$NAME\@example.org", role => 'user',
+        is_active => true, max_messages_per_minute => 100, max_messages_per_day => 1000,
+        max_requests_per_minute => 100000, max_sessions => 1,
+        created_at => TIME, updated_at => TIME };
+    return ([$res->{status}, header($res, 'Location'), pick($user, keys %$want)],
+        [201, "/api/users/$user->{id}", $want]);
 };
 
 step 'a key is made and shown' => sub {
     my $res = api(POST => "/users/$user->{id}/keys", key => $token, body => { name => 'first' });
     $key = $res->{json};
-    return ([$res->{status}, $key],
+    return ([$res->{status}, pick($key, qw(id user_id name key hint created_at expires_at))],
         [201, { id => UUID, user_id => $user->{id}, name => 'first', key => qr/\Awak_[\w-]{49}\z/,
             hint => substr($key->{key}, 0, 12), created_at => TIME, expires_at => undef }]);
 };
@@ -182,20 +184,21 @@ it 'the phone knows its one linked device' => sub {
 step 'a text is sent' => sub {
     my $res = as_user(POST => '/messages/send-text', body => { recipient => $friend->{number}, text => $TEXT });
     $sent = $res->{json};
-    return ([$res->{status}, header($res, 'Location'), $sent],
-        [200, "/api/messages/$sent->{id}", {
-            id => UUID, direction => 'out', type => 'text', status => 'sent',
-            recipient => $friend->{number}, sender => undef,
-            chat => substr($friend->{number}, 1) . '@s.whatsapp.net', content => $TEXT,
-            whatsapp_id => qr/\A3EB0[0-9A-F]{18}\z/, attempts => 1, created_at => TIME, sent_at => TIME,
-            delivered_at => undef, read_at => undef, error_code => undef, error_message => undef }]);
+    my $want = {
+        id => UUID, direction => 'out', type => 'text', status => 'sent',
+        recipient => $friend->{number}, sender => undef,
+        chat => substr($friend->{number}, 1) . '@s.whatsapp.net', content => $TEXT,
+        whatsapp_id => qr/\A3EB0[0-9A-F]{18}\z/, attempts => 1, created_at => TIME, sent_at => TIME,
+        delivered_at => undef, read_at => undef, error_code => undef, error_message => undef };
+    $sent = pick($sent, keys %$want);
+    return ([$res->{status}, header($res, 'Location'), $sent], [200, "/api/messages/$sent->{id}", $want]);
 };
 
 step "the recipient's phone decrypts and shows it" => sub {
     my @in = wait_until { my @in = inbox($friend); @in ? \@in : undef } 15, 'the text on the phone';
     @in = @{ $in[0] };
     show("the recipient's phone shows: " . encode($in[0]{text}));
-    return (\@in, [{ id => $sent->{whatsapp_id}, from => $phone->{number}, to => $friend->{number},
+    return ([map { pick($_, qw(id from to type text at direction status)) } @in], [{ id => $sent->{whatsapp_id}, from => $phone->{number}, to => $friend->{number},
         type => 'text', text => $TEXT, at => qr/\A20\d\d-/, direction => 'in', status => qr/\w/ }]);
 };
 
@@ -204,7 +207,7 @@ step 'it becomes delivered' => sub {
         my $m = message({ key => $key->{key} }, $sent->{id});
         $m->{status} eq 'delivered' ? $m : undef;
     } 15, 'delivered';
-    return ($message, { %$sent, status => 'delivered', attempts => qr{\A[01]\z}, sent_at => TIME,
+    return (pick($message, keys %$sent), { %$sent, status => 'delivered', attempts => qr{\A[01]\z}, sent_at => TIME,
         delivered_at => TIME, read_at => undef });
 };
 it 'one attempt was made, also when the receipt came first' => sub { return ($message->{attempts}, 1) };
@@ -215,7 +218,8 @@ step 'opened on the phone, it becomes read' => sub {
         my $m = message({ key => $key->{key} }, $sent->{id});
         $m->{status} eq 'read' ? $m : undef;
     } 15, 'read';
-    return ($message, { %$sent, status => 'read', attempts => qr{\A[01]\z}, sent_at => TIME, delivered_at => TIME, read_at => TIME });
+    return (pick($message, keys %$sent), { %$sent, status => 'read', attempts => qr{\A[01]\z}, sent_at => TIME,
+        delivered_at => TIME, read_at => TIME });
 };
 it 'its times are in order' => sub {
     my @times = @$message{qw(created_at sent_at delivered_at read_at)};
