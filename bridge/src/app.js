@@ -2,7 +2,7 @@
  * The API, built but not listening.
  */
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
-import Fastify from 'fastify';
+import Fastify, { LogController } from 'fastify';
 import { faultFields } from './log.js';
 import { Problem, problemBody, toProblem } from './problems.js';
 import { engineRoutes } from './routes/engines.js';
@@ -31,16 +31,16 @@ export function buildApp(context) {
   const { settings, logger } = context;
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     bodyLimit: BODY_BYTES,
     requestIdHeader: false,
     genReqId: ({ headers }) => (REQUEST_ID.test(headers['x-request-id'] ?? '') ? headers['x-request-id'] : randomUUID()),
-    requestIdLogLabel: 'request_id',
     // Connections are kept by the module's pool; it, not the bridge, decides when one is too old.
     keepAliveTimeout: 72000,
     forceCloseConnections: 'idle',
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
   });
+  app.removeContentTypeParser('text/plain');
   const secretMatches = checkSecret(settings.secret);
 
   app.addHook('onRequest', async (request, reply) => {

@@ -2,8 +2,10 @@
  * kill -9 of the bridge at any moment: no new pairing, nothing lost, nothing shown twice, no broken ratchet.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { messageId, startBridge, startModule, startSandbox } from './lib/processes.js';
+import { startDriver } from './lib/driver-process.js';
+import { messageId, startBridge, startModule, startSandbox, temporaryDirectory } from './lib/processes.js';
 import { eventually } from './lib/wait.js';
 
 /** Repeats a send as the module does, until there is a final answer. */
@@ -87,7 +89,7 @@ test('killed five times with traffic both ways: no new code, all inbound told on
   await assertRatchetsWhole(sandbox);
 });
 
-test('an acknowledged id is known after kill -9; a retry receipt is answered after kill -9', { timeout: 60000 }, async (t) => {
+test('an acknowledged id is known after kill -9', { timeout: 60000 }, async (t) => {
   const sandbox = await startSandbox(t);
   const module = await startModule(t);
   const bridge = await startBridge(t, { sandbox, module });
@@ -103,4 +105,27 @@ test('an acknowledged id is known after kill -9; a retry receipt is answered aft
   assert.deepEqual(again.body, first.body);
   const wire = (await sandbox.log()).filter((entry) => entry.kind === 'message' && entry.id === message.id);
   assert.equal(wire.length, 1);
+});
+
+test('a retry receipt is answered with the same message, after kill -9 too', { timeout: 60000 }, async (t) => {
+  const sandbox = await startSandbox(t);
+  const base = { socketUrl: sandbox.socketUrl, dir: temporaryDirectory(t), key: randomBytes(32).toString('hex') };
+  const own = await sandbox.phone('+4915111111111', 'Ada');
+  const friend = await sandbox.phone('+4915122222222', 'Berta');
+  const driver = await startDriver(t, base);
+  const id = await driver.link(own);
+  const message = messageId();
+  await driver.do('send', { id, to: friend.jid, messages: [message] });
+  await friend.gets(1);
+  driver.do('die').catch(() => {});
+  await driver.exited;
+  const again = await startDriver(t, base);
+  await again.do('connected', { id });
+  await again.do('retry', { id: message, from: friend.jid });
+  await eventually(
+    async () => (await sandbox.log()).filter((entry) => entry.kind === 'message' && entry.id === message).length === 2,
+    'the message on the wire again',
+    2000,
+  );
+  assert.equal((await friend.received()).length, 1);
 });

@@ -2,53 +2,13 @@
  * The hooks on Baileys and libsignal: each scenario is sound with all of them and fails without the one it is about.
  */
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { containRejections } from '../../src/engines/baileys/hooks.js';
-import { atEnd, messageId, startSandbox, temporaryDirectory } from './lib/processes.js';
+import { startDriver } from './lib/driver-process.js';
+import { messageId, startSandbox, temporaryDirectory } from './lib/processes.js';
 import { eventually, Record } from './lib/wait.js';
-
-const DRIVER = join(import.meta.dirname, 'lib', 'driver.js');
-
-/** A process with the engine in it. */
-async function startDriver(t, options) {
-  const child = fork(DRIVER, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
-  atEnd(t, () => child.kill('SIGKILL'));
-  const driver = { events: new Record(), output: '', exited: new Promise((resolve) => child.once('exit', resolve)) };
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8');
-    stream.on('data', (text) => {
-      driver.output += text;
-    });
-  }
-  const calls = new Map();
-  child.on('message', ({ call, result, error, event }) => {
-    if (event) {
-      driver.events.push(event);
-      return;
-    }
-    const { resolve, reject } = calls.get(call);
-    (error ? reject : resolve)(error ? new Error(error) : result);
-  });
-  driver.exited.then(() => calls.forEach(({ reject }) => reject(new Error(`the driver ended: ${driver.output}`))));
-  driver.do = (command, commandOptions = {}) =>
-    new Promise((resolve, reject) => {
-      const call = randomUUID();
-      calls.set(call, { resolve, reject });
-      child.send({ call, command, options: commandOptions });
-    });
-  driver.link = async (phone) => {
-    const id = randomUUID();
-    await phone.scan(await driver.do('qr', { id }));
-    await driver.do('connected', { id });
-    return id;
-  };
-  await driver.do('start', options);
-  return driver;
-}
 
 /** Runs a scenario with all hooks, then without one; the latter must go wrong, for which it gets some tries. */
 function demonstrates(name, without, scenario, tries = 4) {
@@ -188,6 +148,22 @@ demonstrates('no key is printed', 'silenceConsole', async (t, without) => {
   await driver.events.until((events) => events.filter(({ type }) => type === 'message.inbound').length >= 5, 'all replies');
   const printed = await eventually(async () => [/privKey|rootKey|Closing (open )?session|SessionEntry/.test(driver.output)], 'output');
   return printed[0] ? 1 : 0;
+});
+
+demonstrates('a message to a known contact costs no query', 'keepLateWrites', async (t, without) => {
+  const { sandbox, driver } = await setUp(t, { without });
+  const own = await sandbox.phone('+4915111111111');
+  const friend = await sandbox.phone('+4915122222222');
+  const id = await driver.link(own);
+  const send = async (count) => {
+    for (const message of ids(count)) {
+      await driver.do('send', { id, to: friend.jid, messages: [message] });
+    }
+  };
+  await send(5);
+  const before = await driver.do('answers');
+  await send(20);
+  return (await driver.do('answers')) - before > 10 ? 1 : 0;
 });
 
 test('a rejection in a listener becomes the emitter\'s error', async () => {

@@ -180,7 +180,7 @@ test('a session from its first code to its end', async (t) => {
   await t.test('logout by the user, then gone', async () => {
     const out = await bridge.call('POST', `/v1/sessions/${id}/logout`);
     assert.equal(out.body.status, 'disconnected');
-    assert.equal(out.body.reason, 'user');
+    assert.equal(out.body.reason, 'logged_out');
     assert.equal(out.body.phone_number, null);
     await eventually(async () => (await sandbox.stats()).linked_devices === 0, 'the device is unlinked');
     assert.equal((await bridge.call('DELETE', `/v1/sessions/${id}`)).status, 204);
@@ -189,7 +189,7 @@ test('a session from its first code to its end', async (t) => {
   });
 
   await t.test('the log holds no text, no full number, no code, no secret', async () => {
-    await bridge.kill('SIGTERM');
+    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null });
     for (const secret of ['hello ✓', 'hi Ada', '4915122222222', 'wa.me/settings', bridge.secret, module.secret]) {
       assert.ok(!bridge.output.includes(secret), secret);
     }

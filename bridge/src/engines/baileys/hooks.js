@@ -127,6 +127,36 @@ export function containRejections(make) {
   }
 }
 
+/**
+ * After a send Baileys notes in the background that the contact got a privacy token, still in the async context
+ * of the send's transaction, which is over by then: the note was lost, and each message cost one query more.
+ * What is written or read after the end goes to the store itself.
+ * @param {object} keys the socket's key store with transactions
+ * @param {{get: Function, set: Function}} store
+ */
+export function keepLateWrites(keys, store) {
+  const { get, set, transaction } = keys;
+  const scope = new AsyncLocalStorage();
+  const over = () => scope.getStore()?.over;
+  keys.get = (type, ids) => (over() ? store.get(type, ids) : get(type, ids));
+  keys.set = (data) => (over() ? store.set(data) : set(data));
+  keys.transaction = async (work, name) => {
+    if (over()) {
+      // Baileys would take the transaction that is over for one to join, and never write.
+      return work();
+    }
+    if (scope.getStore()) {
+      return transaction(work, name);
+    }
+    const state = { over: false };
+    try {
+      return await transaction(() => scope.run(state, work), name);
+    } finally {
+      state.over = true;
+    }
+  };
+}
+
 /** Names a ciphertext in the inbox. */
 export function ciphertextId(ciphertext) {
   return createHash('sha256').update(ciphertext).digest('base64url').slice(0, 24);
@@ -201,6 +231,7 @@ export const hooks = {
   restoreFailedAttempts,
   gateFrames,
   containRejections,
+  keepLateWrites,
   lockName,
   repositoryFactory,
 };

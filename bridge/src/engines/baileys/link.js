@@ -104,6 +104,7 @@ export class Link {
       config.waWebSocketUrl = waUrl;
     }
     this.#sock = hooks.containRejections(() => baileys.makeWASocket(config));
+    hooks.keepLateWrites(this.#sock.authState.keys, this.#view);
     this.#listen();
   }
 

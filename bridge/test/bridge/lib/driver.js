@@ -19,6 +19,7 @@ const WITHOUT = {
   keepAsyncContext: () => {},
   restoreFailedAttempts: () => {},
   gateFrames: () => {},
+  keepLateWrites: () => {},
   lockName: (creds, wanted) => wanted,
   repositoryFactory: ({ makeRepository }) => (auth, logger, pnToLid) =>
     makeRepository(
@@ -87,6 +88,14 @@ async function start({ socketUrl, dir, key, without = [], slowDisk = false, keys
     slowKeys(keysMs);
   }
   const hooks = { ...allHooks, ...Object.fromEntries(without.map((name) => [name, WITHOUT[name]])) };
+  const contain = hooks.containRejections;
+  hooks.containRejections = (make) => {
+    socket = contain(make);
+    socket.ws.on('CB:iq,type:result', () => {
+      answers += 1;
+    });
+    return socket;
+  };
   const master = Buffer.from(key, 'hex');
   const logger = createLogger('warn');
   const engine = await createBaileysEngine({ waUrl: socketUrl, logger, hooks, openStore: slowDisk ? slowStore : DurableMap.open });
@@ -107,6 +116,12 @@ async function start({ socketUrl, dir, key, without = [], slowDisk = false, keys
 
 let registry;
 
+/** The newest socket of the engine. */
+let socket;
+
+/** How many queries WhatsApp has answered. */
+let answers = 0;
+
 const commands = {
   start: async (options) => {
     registry = await start(options);
@@ -124,6 +139,16 @@ const commands = {
     const session = registry.get(id);
     await Promise.all(messages.map((message) => session.send({ id: message, to, type: 'text', text: `text ${message}`, timeoutMs: 30000 })));
   },
+  /** As if a phone had said that it could not decrypt. */
+  retry: ({ id, from }) => {
+    const t = String(Math.floor(Date.now() / 1000));
+    socket.ws.emit('CB:receipt', {
+      tag: 'receipt',
+      attrs: { id, from, type: 'retry', t },
+      content: [{ tag: 'retry', attrs: { count: '1', id, t, v: '1' } }],
+    });
+  },
+  answers: () => answers,
   settle: () => registry.flush(),
   die: () => process.kill(process.pid, 'SIGKILL'),
 };
