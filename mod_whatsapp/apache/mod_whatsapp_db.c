@@ -24,8 +24,8 @@ typedef struct gate {
     int places; /* free ones */
 } gate;
 
-static APR_OPTIONAL_FN_TYPE(ap_dbd_open) *dbd_open;
-static APR_OPTIONAL_FN_TYPE(ap_dbd_close) *dbd_close;
+static APR_OPTIONAL_FN_TYPE(ap_dbd_open) * dbd_open;
+static APR_OPTIONAL_FN_TYPE(ap_dbd_close) * dbd_close;
 
 const char *mod_whatsapp_dbd_check(void)
 {
@@ -72,8 +72,7 @@ static wa_db_conn *state_of(ap_dbd_t *dbd)
     apr_pool_userdata_get(&conn, CONN_KEY, dbd->pool);
     if (!conn) {
         conn = wa_db_conn_make(dbd->pool,
-                               apr_dbd_native_handle(dbd->driver,
-                                                     dbd->handle));
+                               apr_dbd_native_handle(dbd->driver, dbd->handle));
         apr_pool_userdata_setn(conn, CONN_KEY, NULL, dbd->pool);
     }
     return conn;

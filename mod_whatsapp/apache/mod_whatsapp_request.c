@@ -71,9 +71,7 @@ static const char *request_id(request_rec *r)
 {
     const char *theirs = apr_table_get(r->headers_in, "X-Request-ID");
 
-    return theirs && wa_id_is_request_id(theirs)
-               ? theirs
-               : wa_id_uuid(r->pool);
+    return theirs && wa_id_is_request_id(theirs) ? theirs : wa_id_uuid(r->pool);
 }
 
 static apr_off_t declared_length(request_rec *r)

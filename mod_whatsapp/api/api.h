@@ -12,7 +12,7 @@
 #include "../base/wa_http_msg.h"
 #include "../core/wa_app.h"
 
-#define WA_API_HANDLER(name)                                                  \
+#define WA_API_HANDLER(name)                                                   \
     wa_code name(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 
 /** For a body that may be absent and has no members. */

@@ -8,9 +8,7 @@
 #include "../core/wa_logins.h"
 #include "../core/wa_scope.h"
 
-const wa_field wa_api_no_fields[] = {
-    { NULL, WA_F_STRING, 0, 0, 0, NULL }
-};
+const wa_field wa_api_no_fields[] = { { NULL, WA_F_STRING, 0, 0, 0, NULL } };
 
 const wa_field wa_api_login_fields[] = {
     { "username", WA_F_STRING, 1, 1, 64, NULL },
@@ -61,7 +59,8 @@ static void set_cookie(wa_req *req, wa_resp *resp, const char *value,
 {
     apr_table_setn(resp->headers, "Set-Cookie",
                    apr_psprintf(req->pool,
-                                WA_LOGIN_COOKIE "=%s; Path=/; Max-Age=%d;"
+                                WA_LOGIN_COOKIE
+                                "=%s; Path=/; Max-Age=%d;"
                                 " Secure; HttpOnly; SameSite=Strict",
                                 value, seconds));
 }
@@ -105,9 +104,8 @@ WA_API_HANDLER(wa_api_refresh)
 {
     wa_user *user;
     wa_login *login;
-    wa_code code = wa_login_refresh(app, req,
-                                    wa_json_str(req->json, "refresh_token"),
-                                    &user, &login, r);
+    wa_code code = wa_login_refresh(
+        app, req, wa_json_str(req->json, "refresh_token"), &user, &login, r);
 
     return code == WA_OK ? answer_token(app, req, resp, user, login, r) : code;
 }
@@ -117,8 +115,9 @@ WA_API_HANDLER(wa_api_logout)
     wa_code code;
 
     if (!req->principal->login_id) {
-        return wa_fail(r, WA_E_CONFLICT, "An API key has no login to end;"
-                                         " revoke the key instead");
+        return wa_fail(r, WA_E_CONFLICT,
+                       "An API key has no login to end;"
+                       " revoke the key instead");
     }
     code = wa_login_end(app, req, req->principal->login_id,
                         req->principal->user_id, r);
@@ -221,8 +220,7 @@ WA_API_HANDLER(wa_api_password_change)
 WA_API_HANDLER(wa_api_password_reset)
 {
     wa_code code = wa_password_reset(app, req, req->params[0],
-                                     wa_json_str(req->json, "new_password"),
-                                     r);
+                                     wa_json_str(req->json, "new_password"), r);
 
     if (code == WA_OK) {
         resp->status = 204;

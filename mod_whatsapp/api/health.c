@@ -42,7 +42,7 @@ WA_API_HANDLER(wa_api_health_ready)
         wa_json_set(checks, h.checks[i].name, check_json(&h.checks[i]));
     }
     wa_json_set(j, "checks", checks);
-    wa_resp_json(resp, req->pool,
-                 h.status == WA_HEALTH_UNAVAILABLE ? 503 : 200, j);
+    wa_resp_json(resp, req->pool, h.status == WA_HEALTH_UNAVAILABLE ? 503 : 200,
+                 j);
     return WA_OK;
 }

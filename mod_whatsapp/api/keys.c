@@ -60,8 +60,7 @@ static json_t *key_json(const wa_req *req, const wa_key *k)
     return j;
 }
 
-static void read_expiry(const wa_req *req, apr_time_t *expires_at,
-                        wa_result *r)
+static void read_expiry(const wa_req *req, apr_time_t *expires_at, wa_result *r)
 {
     const char *text = wa_json_str(req->json, "expires_at");
 
@@ -197,8 +196,7 @@ WA_API_HANDLER(wa_api_key_rename)
 WA_API_HANDLER(wa_api_key_revoke)
 {
     wa_key *key = NULL;
-    wa_code code = wa_key_revoke(app, req, req->params[0], owner(req), &key,
-                                 r);
+    wa_code code = wa_key_revoke(app, req, req->params[0], owner(req), &key, r);
 
     if (code == WA_OK) {
         resp->status = 204;

@@ -64,9 +64,9 @@ static void read_preference(const wa_app *app, const wa_req *req,
 
             if (seconds > 0 && apr_time_from_sec(seconds) < order->wait) {
                 order->wait = apr_time_from_sec(seconds);
-                apr_table_setn(resp->headers, "Preference-Applied",
-                               apr_psprintf(req->pool, "wait=%d",
-                                            (int)seconds));
+                apr_table_setn(
+                    resp->headers, "Preference-Applied",
+                    apr_psprintf(req->pool, "wait=%d", (int)seconds));
             }
         }
     }
@@ -86,17 +86,16 @@ WA_API_HANDLER(wa_api_send_text)
     code = wa_session_name(&order.session, r);
     if (code == WA_OK) {
         code = wa_message_send_text(app, req->pool, req->request_id,
-                                    req->principal, &order, req->limits, &m,
-                                    r);
+                                    req->principal, &order, req->limits, &m, r);
     }
-    if (m) {
-        /* Also when it failed for good: it is there to be looked at. */
-        apr_table_setn(resp->headers, "Location",
-                       apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
+    if (!m) {
+        return code;
     }
+    /* Also when it failed for good: it is there to be looked at. */
+    apr_table_setn(resp->headers, "Location",
+                   apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool,
-                     strcmp(m->status, "pending") ? 200 : 202,
+        wa_resp_json(resp, req->pool, strcmp(m->status, "pending") ? 200 : 202,
                      message_json(m));
     }
     return code;

@@ -38,7 +38,7 @@ static double quality(const char *params)
 {
     const char *q = strstr(params, "q=");
 
-    return q ? atof(q + 2) : 1.0;
+    return q ? strtod(q + 2, NULL) : 1.0;
 }
 
 /* The quality the most precise range of the header gives a type. */

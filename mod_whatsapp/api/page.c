@@ -49,8 +49,7 @@ static wa_code read_cursor(const wa_app *app, const char *list,
     const char *text = cursor + SEAL_LEN, *mid;
 
     if (len <= SEAL_LEN || len > CURSOR_MAX || !(mid = strrchr(text, '~'))
-        || !wa_equal(cursor, SEAL_LEN, seal(app, r->p, list, text),
-                     SEAL_LEN)) {
+        || !wa_equal(cursor, SEAL_LEN, seal(app, r->p, list, text), SEAL_LEN)) {
         return wa_fail(r, WA_E_BAD_PARAMETER,
                        "cursor is not one that this list gave out");
     }
@@ -124,7 +123,6 @@ void wa_page_answer(const wa_req *req, wa_resp *resp, const wa_page *page,
         apr_table_setn(resp->headers, "Link",
                        apr_psprintf(req->pool,
                                     "</api%s?%scursor=%s>; rel=\"next\"",
-                                    req->path, other_params(req),
-                                    page->next));
+                                    req->path, other_params(req), page->next));
     }
 }

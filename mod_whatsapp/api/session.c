@@ -89,8 +89,8 @@ static wa_code find(wa_app *app, wa_req *req, const char **name,
         code = wa_session_name(name, r);
     }
     if (code == WA_OK) {
-        code = wa_session_find(app, req->pool, req->request_id,
-                               subject(req), *name, session, r);
+        code = wa_session_find(app, req->pool, req->request_id, subject(req),
+                               *name, session, r);
     }
     return code;
 }
@@ -102,8 +102,9 @@ WA_API_HANDLER(wa_api_session_status)
     wa_code code = find(app, req, &name, &s, r);
 
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool, 200,
-                     wa_api_session_json(app, s ? s : never_linked(req->pool, name)));
+        wa_resp_json(
+            resp, req->pool, 200,
+            wa_api_session_json(app, s ? s : never_linked(req->pool, name)));
     }
     return code;
 }
@@ -141,13 +142,12 @@ static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
 static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
                          wa_session **session, wa_result *r)
 {
-    return wa_session_init(app, req->pool, req->request_id, subject(req),
-                           name, wa_json_str(req->json, "engine"), session, r);
+    return wa_session_init(app, req->pool, req->request_id, subject(req), name,
+                           wa_json_str(req->json, "engine"), session, r);
 }
 
-static wa_code disconnect_rule(wa_app *app, const wa_req *req,
-                               const char *name, wa_session **session,
-                               wa_result *r)
+static wa_code disconnect_rule(wa_app *app, const wa_req *req, const char *name,
+                               wa_session **session, wa_result *r)
 {
     return wa_session_disconnect(app, req->pool, req->request_id, subject(req),
                                  name, session, r);
@@ -156,8 +156,8 @@ static wa_code disconnect_rule(wa_app *app, const wa_req *req,
 static wa_code logout_rule(wa_app *app, const wa_req *req, const char *name,
                            wa_session **session, wa_result *r)
 {
-    return wa_session_logout(app, req->pool, req->request_id, subject(req), name,
-                             session, r);
+    return wa_session_logout(app, req->pool, req->request_id, subject(req),
+                             name, session, r);
 }
 
 /* 202: linking or connecting goes on after the answer. */

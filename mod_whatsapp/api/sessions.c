@@ -76,8 +76,8 @@ WA_API_HANDLER(wa_api_sessions_list)
         const wa_session *last = &APR_ARRAY_IDX(sessions, shown - 1,
                                                 wa_session);
 
-        page.next = wa_page_cursor_time(app, req->pool, LIST,
-                                        last->created_at, last->id);
+        page.next = wa_page_cursor_time(app, req->pool, LIST, last->created_at,
+                                        last->id);
     }
     wa_page_answer(req, resp, &page, data);
     return WA_OK;

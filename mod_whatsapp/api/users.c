@@ -70,9 +70,9 @@ WA_API_HANDLER(wa_api_user_create)
 
 static void set_etag(const wa_req *req, wa_resp *resp, const wa_user *u)
 {
-    apr_table_setn(resp->headers, "ETag",
-                   apr_psprintf(req->pool, "\"v%" APR_INT64_T_FMT "\"",
-                                u->version));
+    apr_table_setn(
+        resp->headers, "ETag",
+        apr_psprintf(req->pool, "\"v%" APR_INT64_T_FMT "\"", u->version));
 }
 
 /* If-Match (RFC 9110, section 13.1.1): the version the client has seen.
@@ -181,8 +181,7 @@ static json_t *row_json(const wa_user_row *row)
 
     wa_json_set_time(j, "last_active_at", row->last_active_at);
     wa_json_set_str(j, "session_status",
-                    row->session_status ? row->session_status
-                                        : "disconnected");
+                    row->session_status ? row->session_status : "disconnected");
     wa_json_set_str(j, "phone_number", row->phone_number);
     wa_json_set_int(j, "messages_today", row->messages_today);
     wa_json_set_int(j, "messages_total", row->messages_total);
@@ -190,8 +189,8 @@ static json_t *row_json(const wa_user_row *row)
     return j;
 }
 
-static const char *const sorts[] = { "created_at", "username",
-                                     "last_active_at", NULL };
+static const char *const sorts[] = { "created_at", "username", "last_active_at",
+                                     NULL };
 
 static int known(const char *const *names, const char *name)
 {
@@ -267,8 +266,8 @@ WA_API_HANDLER(wa_api_users_list)
         code = read_filters(req, &q, r);
     }
     if (code == WA_OK) {
-        list = apr_pstrcat(req->pool, "users:", q.sort,
-                           q.descending ? "-" : "", NULL);
+        list = apr_pstrcat(req->pool, "users:", q.sort, q.descending ? "-" : "",
+                           NULL);
         code = wa_page_read(app, req, list, &page, r);
     }
     if (code != WA_OK) {

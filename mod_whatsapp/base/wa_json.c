@@ -388,8 +388,8 @@ static const char *values_text(apr_pool_t *p, const char *const *values)
 static void check_value(const json_t *v, const wa_field *f, wa_result *r)
 {
     const char *pointer = pointer_to(r->p, f->name);
-    int bounded =
-        (f->min || f->max) && f->type != WA_F_BOOL && f->type != WA_F_OBJECT;
+    int bounded = (f->min || f->max) && f->type != WA_F_BOOL
+                  && f->type != WA_F_OBJECT;
     apr_int64_t n;
 
     if (!fits_type(v, f->type)) {

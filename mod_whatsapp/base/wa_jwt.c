@@ -97,9 +97,9 @@ static int looks_like_token(const char *token)
  * what libjwt makes of the same members, in the order of their names. */
 static int header_is_ours(apr_pool_t *p, const char *token, const char *key)
 {
-    const char *header =
-        apr_psprintf(p, "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
-                     key_id(p, key));
+    const char *header = apr_psprintf(
+        p, "{\"alg\":\"HS256\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
+        key_id(p, key));
     const char *encoded = wa_base64url(p, header, strlen(header));
 
     return wa_equal(token, strcspn(token, "."), encoded, strlen(encoded));

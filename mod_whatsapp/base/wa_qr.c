@@ -88,12 +88,12 @@ static const char *svg_document(apr_pool_t *p, const QRcode *code)
     apr_array_header_t *parts = apr_array_make(p, side, sizeof(char *));
     int y;
 
-    APR_ARRAY_PUSH(parts, char *) =
-        apr_psprintf(p, SVG_HEAD, side, side, side, side);
+    APR_ARRAY_PUSH(parts, char *) = apr_psprintf(p, SVG_HEAD, side, side, side,
+                                                 side);
     for (y = 0; y < code->width; y++) {
         char *end = svg_row(code, y, row);
-        APR_ARRAY_PUSH(parts, char *) =
-            apr_pstrmemdup(p, row, (apr_size_t)(end - row));
+        APR_ARRAY_PUSH(parts, char *) = apr_pstrmemdup(p, row,
+                                                       (apr_size_t)(end - row));
     }
     APR_ARRAY_PUSH(parts, char *) = apr_pstrdup(p, SVG_TAIL);
     return apr_array_pstrcat(p, parts, 0);
@@ -181,8 +181,8 @@ static void png_row(png_out *o, int y)
 
 static void png_image_write(png_out *o)
 {
-    png_uint_32 side =
-        (png_uint_32)((o->code->width + 2 * QUIET_ZONE) * o->scale);
+    png_uint_32 side = (png_uint_32)((o->code->width + 2 * QUIET_ZONE)
+                                     * o->scale);
     int y;
 
     png_set_write_fn(o->png, o, on_write, on_flush);

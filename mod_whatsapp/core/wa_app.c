@@ -9,15 +9,16 @@
 
 #include "../base/wa_crypto.h"
 #include "../base/wa_id.h"
-#include "wa_health.h"
-#include "wa_limits.h"
+#include "wa_health_cache.h"
+#include "wa_limits_local.h"
 
 typedef enum setting_kind {
     SET_TEXT,
     SET_MODE,
     SET_URL,
-    SET_COUNT,   /* 1 to 1000 */
-    SET_SECONDS  /* 1 to 30 days */
+    SET_COUNT,  /* 1 to 1000 */
+    SET_WAIT,   /* seconds, 1 to 45: shorter than a lease */
+    SET_SECONDS /* 1 to 30 days */
 } setting_kind;
 
 typedef struct setting {
@@ -43,7 +44,7 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, db_connections) },
     { "WhatsAppWaitingPlaces", SET_COUNT,
       APR_OFFSETOF(wa_settings, waiting_places) },
-    { "WhatsAppSendWait", SET_SECONDS, APR_OFFSETOF(wa_settings, send_wait) },
+    { "WhatsAppSendWait", SET_WAIT, APR_OFFSETOF(wa_settings, send_wait) },
     { "WhatsAppMessageTTL", SET_SECONDS,
       APR_OFFSETOF(wa_settings, message_ttl) },
     { "WhatsAppTokenLifetime", SET_SECONDS,
@@ -80,7 +81,9 @@ const char *const *wa_settings_names(void)
 static const char *set_number(const setting *set, void *field,
                               const char *value, apr_pool_t *p)
 {
-    apr_int64_t most = set->kind == SET_COUNT ? 1000 : 30 * 86400;
+    apr_int64_t most = set->kind == SET_COUNT  ? 1000
+                       : set->kind == SET_WAIT ? 45
+                                               : 30 * 86400;
     char *end;
     apr_int64_t n = apr_strtoi64(value, &end, 10);
 
@@ -89,8 +92,7 @@ static const char *set_number(const setting *set, void *field,
                             "%s takes a whole number from 1 to"
                             " %" APR_INT64_T_FMT "%s, not \"%s\"",
                             set->name, most,
-                            set->kind == SET_SECONDS ? " (seconds)" : "",
-                            value);
+                            set->kind == SET_COUNT ? "" : " (seconds)", value);
     }
     if (set->kind == SET_COUNT) {
         *(int *)field = (int)n;
@@ -138,7 +140,8 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
         if (!*value) {
             return apr_psprintf(p, "%s needs a value", set->name);
         }
-        if (set->kind == SET_COUNT || set->kind == SET_SECONDS) {
+        if (set->kind == SET_COUNT || set->kind == SET_WAIT
+            || set->kind == SET_SECONDS) {
             return set_number(set, field, value, p);
         }
         return set_text(set, field, value, p);
@@ -186,8 +189,10 @@ static apr_status_t read_secret_lines(apr_pool_t *p, const char *name,
     for (line = apr_strtok(apr_pstrdup(p, text), "\r\n", &state); line;
          line = apr_strtok(NULL, "\r\n", &state)) {
         if (strlen(line) < 32) {
-            *why = apr_psprintf(p, "%s: %s: a line is shorter than 32"
-                                   " characters", name, path);
+            *why = apr_psprintf(p,
+                                "%s: %s: a line is shorter than 32"
+                                " characters",
+                                name, path);
             return APR_EINVAL;
         }
         APR_ARRAY_PUSH(list, const char *) = line;
@@ -219,8 +224,7 @@ apr_status_t wa_secrets_read(wa_secrets *secrets, apr_pool_t *p,
     return rv;
 }
 
-static apr_status_t make_db(wa_app *app, wa_db_source *source,
-                            const char **why)
+static apr_status_t make_db(wa_app *app, wa_db_source *source, const char **why)
 {
     const wa_settings *s = app->settings;
 

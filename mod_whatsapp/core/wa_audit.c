@@ -63,8 +63,8 @@ static const char *link_hash(const wa_app *app, apr_pool_t *p,
                              const char *before, const char *const *fields,
                              int count)
 {
-    const char *text = apr_pstrcat(p, before, "\n",
-                                   canonical(p, fields, count), NULL);
+    const char *text = apr_pstrcat(p, before, "\n", canonical(p, fields, count),
+                                   NULL);
     unsigned char key[32], mac[32];
 
     audit_key(app, key);
@@ -165,8 +165,8 @@ static apr_status_t verify_page(const wa_app *app, apr_pool_t *p, wa_db *db,
 }
 
 /* The end of the chain, so that cut-off last rows show too. */
-static apr_status_t verify_head(wa_db *db, apr_int64_t last,
-                                const char *before, apr_int64_t *bad)
+static apr_status_t verify_head(wa_db *db, apr_int64_t last, const char *before,
+                                apr_int64_t *bad)
 {
     wa_db_rows *rows;
     apr_status_t rv = wa_db_run(db, WA_SQL_AUDIT_HEAD_READ, NULL, 0, &rows);

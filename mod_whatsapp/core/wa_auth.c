@@ -11,9 +11,8 @@
 #include "../base/wa_id.h"
 #include "../base/wa_jwt.h"
 #include "../base/wa_log.h"
-#include "wa_keys.h"
-#include "wa_limits.h"
-#include "wa_logins.h"
+#include "wa_key_format.h"
+#include "wa_limits_local.h"
 #include "wa_scope.h"
 
 /* Finds the principal and counts its request in one trip.
@@ -47,7 +46,7 @@ static wa_redis_script auth_script = {
 
 /* What the request shows, before anybody was asked. */
 typedef struct credential {
-    wa_sql_id load; /* the statement that finds its principal */
+    wa_sql_id load;         /* the statement that finds its principal */
     const char *cache_key;  /* in Redis */
     const char *lookup;     /* hash of key or cookie, or login's id */
     const char *key;        /* an API key, to be hashed by older secrets */
@@ -114,8 +113,9 @@ static wa_code read_key(wa_app *app, const wa_req *req, const char *key,
                         credential *c, wa_result *r)
 {
     if (!wa_key_well_formed(req->pool, key)) {
-        return wa_fail(r, WA_E_BAD_KEY, "This is not an API key; keys start"
-                                        " with wak_ and are shown once");
+        return wa_fail(r, WA_E_BAD_KEY,
+                       "This is not an API key; keys start"
+                       " with wak_ and are shown once");
     }
     c->load = WA_SQL_PRINCIPAL_BY_KEY;
     c->key = key;
@@ -189,15 +189,13 @@ static wa_code read_credential(wa_app *app, const wa_req *req, credential *c,
  * messages/min|messages/day */
 static const char *principal_text(apr_pool_t *p, const wa_principal *w)
 {
-    return apr_psprintf(p,
-                        "%s|%s|%s|%s|%s|%u|%s|%" APR_INT64_T_FMT
-                        "|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT
-                        "|%" APR_INT64_T_FMT,
-                        w->user_id, w->username, w->role,
-                        w->key_id ? w->key_id : "",
-                        w->login_id ? w->login_id : "", w->scopes, w->networks,
-                        w->expires_at, w->requests_per_minute,
-                        w->messages_per_minute, w->messages_per_day);
+    return apr_psprintf(
+        p,
+        "%s|%s|%s|%s|%s|%u|%s|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT
+        "|%" APR_INT64_T_FMT "|%" APR_INT64_T_FMT,
+        w->user_id, w->username, w->role, w->key_id ? w->key_id : "",
+        w->login_id ? w->login_id : "", w->scopes, w->networks, w->expires_at,
+        w->requests_per_minute, w->messages_per_minute, w->messages_per_day);
 }
 
 static wa_principal *principal_parse(apr_pool_t *p, const char *text)
@@ -306,8 +304,8 @@ static wa_code load_principal(wa_app *app, const wa_req *req,
 
 /* @return APR_SUCCESS with *who NULL when Redis has no entry */
 static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
-                              const wa_principal *store,
-                              wa_principal **who, wa_limit_state *state)
+                              const wa_principal *store, wa_principal **who,
+                              wa_limit_state *state)
 {
     const char *argv[3];
     wa_redis_script *script = &auth_script;
@@ -442,9 +440,8 @@ static wa_code check_principal(const wa_app *app, const wa_req *req,
                                wa_result *r)
 {
     if (who->expires_at && who->expires_at <= req->received) {
-        return who->key_id
-                   ? wa_fail(r, WA_E_BAD_KEY, "The API key has expired")
-                   : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
+        return who->key_id ? wa_fail(r, WA_E_BAD_KEY, "The API key has expired")
+                           : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
     }
     if (!address_allowed(req->pool, who->networks, req->peer)) {
         return wa_fail(r, WA_E_ADDRESS, NULL);
@@ -469,7 +466,7 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
     rv = ask_redis(app, req, &c, NULL, &who, state);
     if (!who) {
         code = load_principal(app, req, &c, &loaded, r);
-        if (code != WA_OK) {
+        if (!loaded) {
             return code;
         }
         if (rv == APR_SUCCESS) {

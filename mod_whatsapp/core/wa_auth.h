@@ -8,22 +8,11 @@
 
 #include "../base/wa_http_msg.h"
 #include "wa_app.h"
+#include "wa_principal.h"
 
-struct wa_limit_state;
-
-typedef struct wa_principal {
-    const char *user_id;
-    const char *username;
-    const char *role;   /* admin, user */
-    const char *key_id;    /* NULL with an access token */
-    const char *login_id;  /* NULL with an API key */
-    unsigned scopes;       /* of wa_scope */
-    const char *networks;  /* CIDRs with spaces between; "" is anywhere */
-    apr_time_t expires_at; /* of the key or login; 0: never */
-    apr_int64_t requests_per_minute;
-    apr_int64_t messages_per_minute;
-    apr_int64_t messages_per_day;
-} wa_principal;
+/** The cookie of our pages, and how many seconds it may rest. */
+#define WA_LOGIN_COOKIE "__Host-whatsapp"
+#define WA_LOGIN_IDLE_SECONDS 1800 /* 30 min */
 
 /** Authenticate by Authorization: Bearer (key or token), X-API-Key or the
  * cookie of our pages (with CSRF checks), and count
@@ -33,7 +22,7 @@ typedef struct wa_principal {
  * @return WA_OK; WA_E_UNAUTHORIZED, WA_E_BAD_KEY, WA_E_BAD_TOKEN,
  *         WA_E_ADDRESS, WA_E_CSRF, WA_E_RATE_LIMITED, WA_E_DB_UNAVAILABLE */
 wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **who,
-                        struct wa_limit_state *state, wa_result *r);
+                        wa_limit_state *state, wa_result *r);
 
 /** Something that principals are made of has changed (a key, a login, a user)
  * and is committed: what Redis keeps of principals counts no more. Were Redis

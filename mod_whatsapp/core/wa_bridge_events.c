@@ -53,8 +53,8 @@ static apr_status_t on_session_qr(wa_db *db, apr_pool_t *p, const event *e)
 
 static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
 {
-    static const char *const known[] = { "sent", "delivered", "read",
-                                         "played", "failed", NULL };
+    static const char *const known[] = { "sent",   "delivered", "read",
+                                         "played", "failed",    NULL };
     const char *id = wa_json_str(e->data, "whatsapp_id");
     const char *status = wa_json_str(e->data, "status");
     const char *at_text = wa_json_str(e->data, "at");
@@ -80,8 +80,7 @@ static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
     return rv;
 }
 
-static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p,
-                                       const event *e)
+static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p, const event *e)
 {
     const char *id = wa_json_str(e->data, "whatsapp_id");
     const char *chat = wa_json_str(e->data, "chat");
@@ -226,8 +225,7 @@ static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
     return rv == APR_SUCCESS ? wa_db_commit(db) : rv;
 }
 
-static wa_code check_batch(const wa_app *app, const json_t *batch,
-                           wa_result *r)
+static wa_code check_batch(const wa_app *app, const json_t *batch, wa_result *r)
 {
     const char *bridge_id = wa_json_str(batch, "bridge_id");
     const char *mode = wa_json_str(batch, "mode");

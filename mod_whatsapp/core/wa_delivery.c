@@ -25,7 +25,8 @@ apr_interval_time_t wa_delivery_pause(int attempts,
         pause = at_least;
     }
     wa_random(&dice, sizeof(dice));
-    return pause - pause / 5 + (apr_interval_time_t)(dice % 1000) * pause / 2500;
+    return pause - pause / 5
+           + (apr_interval_time_t)(dice % 1000) * pause / 2500;
 }
 
 apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,

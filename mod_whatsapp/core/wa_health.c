@@ -4,28 +4,10 @@
 #include <string.h>
 
 #include <apr_strings.h>
-#include <apr_thread_mutex.h>
 
 /* whatsappd reports every 5 s; two missed reports and it counts as away. */
 #define WORKER_SILENT_SECONDS 15
 #define CACHE_TIME APR_USEC_PER_SEC
-
-struct wa_health_cache {
-    apr_thread_mutex_t *lock;
-    apr_time_t at;
-    wa_health health;
-};
-
-wa_health_cache *wa_health_cache_make(apr_pool_t *p)
-{
-    wa_health_cache *c = apr_pcalloc(p, sizeof(*c));
-
-    if (apr_thread_mutex_create(&c->lock, APR_THREAD_MUTEX_DEFAULT, p)
-        != APR_SUCCESS) {
-        return NULL;
-    }
-    return c;
-}
 
 static void set(wa_health_check *c, const char *name, int ok,
                 apr_interval_time_t latency, const char *reason)

@@ -6,62 +6,10 @@
 
 #include <apr_strings.h>
 
-#include "../base/wa_crypto.h"
 #include "../base/wa_id.h"
 #include "wa_audit.h"
+#include "wa_key_format.h"
 #include "wa_tx.h"
-
-#define PREFIX "wak_"
-#define PREFIX_LEN 4
-#define RANDOM_BYTES 32
-#define RANDOM_LEN 43   /* base64url of 32 bytes */
-#define CHECKSUM_LEN 6  /* base64url of a CRC-32 */
-#define KEY_LEN (PREFIX_LEN + RANDOM_LEN + CHECKSUM_LEN)
-#define HINT_LEN 8
-
-/* The checksum lets secret scanners and us tell a key from a mistyped one
- * without asking the database; it proves nothing. */
-static void checksum(const char *key, char out[4])
-{
-    apr_uint32_t crc = wa_crc32(key, PREFIX_LEN + RANDOM_LEN);
-
-    out[0] = (char)(crc >> 24);
-    out[1] = (char)(crc >> 16);
-    out[2] = (char)(crc >> 8);
-    out[3] = (char)crc;
-}
-
-static const char *mint(apr_pool_t *p)
-{
-    unsigned char bytes[RANDOM_BYTES];
-    const char *body;
-    char sum[4];
-
-    wa_random(bytes, sizeof(bytes));
-    body = apr_pstrcat(p, PREFIX, wa_base64url(p, bytes, sizeof(bytes)), NULL);
-    checksum(body, sum);
-    return apr_pstrcat(p, body, wa_base64url(p, sum, sizeof(sum)), NULL);
-}
-
-int wa_key_well_formed(apr_pool_t *p, const char *key)
-{
-    char sum[4];
-
-    if (strlen(key) != KEY_LEN || strncmp(key, PREFIX, PREFIX_LEN)) {
-        return 0;
-    }
-    checksum(key, sum);
-    return !strcmp(key + PREFIX_LEN + RANDOM_LEN,
-                   wa_base64url(p, sum, sizeof(sum)));
-}
-
-const char *wa_key_hash(apr_pool_t *p, const char *secret, const char *key)
-{
-    unsigned char mac[32];
-
-    wa_hmac_sha256(mac, secret, strlen(secret), key, strlen(key));
-    return wa_hex(p, mac, sizeof(mac));
-}
 
 static wa_key *key_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
 {
@@ -163,8 +111,8 @@ static apr_status_t insert_key(wa_app *app, wa_db *db, const wa_req *req,
 {
     apr_pool_t *p = req->pool;
     wa_db_rows *rows;
-    const char *secret = mint(p);
-    const char *hint = apr_pstrmemdup(p, secret, PREFIX_LEN + HINT_LEN);
+    const char *secret = wa_key_mint(p);
+    const char *hint = apr_pstrmemdup(p, secret, WA_KEY_HINT_LEN);
     apr_status_t rv;
 
     rv = WA_DB_RUN(db, WA_SQL_KEY_INSERT, &rows, wa_id_uuid(p), user_id,
@@ -185,17 +133,15 @@ static apr_status_t insert_key(wa_app *app, wa_db *db, const wa_req *req,
 static apr_status_t audit_key(wa_app *app, wa_db *db, const wa_req *req,
                               const char *action, const wa_key *key)
 {
-    json_t *detail = wa_json_own(req->pool,
-                                 json_pack("{s:s, s:s, s:s}", "user_id",
-                                           key->user_id, "name", key->name,
-                                           "hint", key->hint));
+    json_t *detail = wa_json_own(
+        req->pool, json_pack("{s:s, s:s, s:s}", "user_id", key->user_id, "name",
+                             key->name, "hint", key->hint));
     wa_audit_entry e = wa_audit_of(req, action, "key", key->id, detail);
 
     return wa_audit_append(app, req->pool, db, &e);
 }
 
-static apr_status_t do_create(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_create(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     key_job *job = baton;
     apr_status_t rv = insert_key(app, db, job->req, job->user_id, job->key, r);
@@ -239,8 +185,7 @@ static apr_status_t do_get(wa_app *app, wa_db *db, void *baton, wa_result *r)
     return one_key(db, WA_SQL_KEY_BY_ID, baton, r);
 }
 
-static apr_status_t do_rename(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_rename(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     key_job *job = baton;
     apr_status_t rv = one_key(db, WA_SQL_KEY_RENAME, job, r);
@@ -251,8 +196,7 @@ static apr_status_t do_rename(wa_app *app, wa_db *db, void *baton,
     return rv;
 }
 
-static apr_status_t do_revoke(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_revoke(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     key_job *job = baton;
     apr_status_t rv = one_key(db, WA_SQL_KEY_REVOKE, job, r);
@@ -263,8 +207,7 @@ static apr_status_t do_revoke(wa_app *app, wa_db *db, void *baton,
     return rv;
 }
 
-static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     key_job *job = baton;
     apr_pool_t *p = job->req->pool;
@@ -278,6 +221,10 @@ static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton,
     if (old->revoked_at
         || (old->expires_at && old->expires_at <= job->req->received)) {
         wa_fail(r, WA_E_CONFLICT, "The key is revoked or has expired");
+        return APR_SUCCESS;
+    }
+    if (old->scopes & ~job->req->principal->scopes) {
+        wa_fail(r, WA_E_SCOPE, "The key may do more than you may");
         return APR_SUCCESS;
     }
     next = apr_pmemdup(p, old, sizeof(*old));

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file wa_keys.h
- * @brief API keys: wak_ + 43 base64url characters (256 bits) + 6 of checksum.
- *
- * Stored as HMAC-SHA-256 under the server's secret, shown once.
+ * @brief API keys: made and shown once, listed, renamed, revoked, rotated.
  */
 #ifndef WA_KEYS_H
 #define WA_KEYS_H
@@ -14,7 +12,7 @@
 #include "wa_scope.h"
 
 /** Longest overlap of a rotation, in seconds. */
-#define WA_KEY_OVERLAP_MAX (30 * 86400)
+#define WA_KEY_OVERLAP_MAX 2592000 /* 30 days */
 
 typedef struct wa_key {
     const char *id, *user_id;
@@ -30,12 +28,6 @@ typedef struct wa_key {
     const char *last_used_ip; /* or NULL */
     const char *rotated_to;   /* the key that takes its place, or NULL */
 } wa_key;
-
-/** Does the text look like a key of ours, checksum and all? */
-int wa_key_well_formed(apr_pool_t *p, const char *key);
-
-/** What is stored of a key: HMAC as 64 hex digits. */
-const char *wa_key_hash(apr_pool_t *p, const char *secret, const char *key);
 
 /** Read a JSON array of networks, "10.0.0.0/8", "2001:db8::/32" or a single
  * address. Bits below the mask are refused: who writes 10.1.2.3/8 is mistaken.
@@ -66,7 +58,8 @@ wa_code wa_key_revoke(wa_app *app, const wa_req *req, const char *id,
 
 /** Make a key like another, which goes on working for a while.
  * @param overlap seconds, 0 to WA_KEY_OVERLAP_MAX
- * @return WA_OK, WA_E_NOT_FOUND, WA_E_CONFLICT (revoked or expired) */
+ * @return WA_OK, WA_E_NOT_FOUND, WA_E_CONFLICT (revoked or expired),
+ *         WA_E_SCOPE (it may do more than who asks) */
 wa_code wa_key_rotate(wa_app *app, const wa_req *req, const char *id,
                       const char *user_id, int overlap, wa_key **key,
                       wa_result *r);

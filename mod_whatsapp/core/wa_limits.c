@@ -4,6 +4,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_log.h"
+#include "wa_limits_local.h"
 
 #define MINUTE 60
 #define DAY 86400
@@ -157,8 +158,8 @@ static wa_code quota_fail(int over, const wa_limit_state *state, wa_result *r)
 }
 
 wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
-                         const wa_principal *who, int n,
-                         wa_limit_state *state, wa_result *r)
+                         const wa_principal *who, int n, wa_limit_state *state,
+                         wa_result *r)
 {
     const char *argv[5];
     wa_redis_reply *reply = NULL;
@@ -229,8 +230,8 @@ static void one_header(apr_pool_t *p, const char *name, const wa_window *w,
     if (!w->limit) {
         return;
     }
-    *policy = apr_psprintf(p, "%s%s\"%s\";q=%" APR_INT64_T_FMT ";w=%d",
-                           *policy, comma, name, w->limit, span);
+    *policy = apr_psprintf(p, "%s%s\"%s\";q=%" APR_INT64_T_FMT ";w=%d", *policy,
+                           comma, name, w->limit, span);
     *state = apr_psprintf(p, "%s%s\"%s\";r=%" APR_INT64_T_FMT ";t=%d", *state,
                           comma, name, remaining(w), w->reset);
 }

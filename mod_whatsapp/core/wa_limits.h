@@ -5,7 +5,7 @@
  *
  * Fixed windows: the minute and the UTC day of the clock of Redis, so that all
  * children and hosts count as one. While Redis is away each process counts
- * alone (wa_local_limits): never unlimited, never a refusal for Redis' sake.
+ * alone (wa_limits_local.h): never unlimited, never a refusal for Redis' sake.
  */
 #ifndef WA_LIMITS_H
 #define WA_LIMITS_H
@@ -13,42 +13,15 @@
 #include <apr_tables.h>
 
 #include "wa_app.h"
-#include "wa_auth.h"
-
-/** One window as it stands after this request was counted. */
-typedef struct wa_window {
-    apr_int64_t limit;
-    apr_int64_t used;
-    int reset; /* seconds until it starts anew */
-} wa_window;
-
-/** What a request's headers tell of its limits. */
-typedef struct wa_limit_state {
-    wa_window requests;
-    wa_window minute; /* messages; limit 0: not counted on this request */
-    wa_window day;
-    int local; /* Redis was away */
-} wa_limit_state;
-
-typedef struct wa_local_limits wa_local_limits;
-
-/** @return NULL when no lock could be made */
-wa_local_limits *wa_local_limits_make(apr_pool_t *p);
-
-/** Count n in this process' present minute.
- * @param what "r:" and the user for requests, "m:" and the user for messages
- * @param reset seconds until the next minute
- * @return the count after */
-apr_int64_t wa_local_limits_count(wa_local_limits *l, const char *what,
-                                  apr_int64_t n, apr_time_t now, int *reset);
+#include "wa_principal.h"
 
 /** Charge n messages to both message windows, all or nothing.
  * @param state its minute and day are filled
  * @return WA_OK, WA_E_QUOTA_MINUTE, WA_E_QUOTA_DAY (with Retry-After), or
  *         WA_E_DB_UNAVAILABLE when the day's count could not be read */
 wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
-                         const wa_principal *who, int n,
-                         wa_limit_state *state, wa_result *r);
+                         const wa_principal *who, int n, wa_limit_state *state,
+                         wa_result *r);
 
 /** Give n messages back that were charged in vain. */
 void wa_limits_refund(wa_app *app, apr_pool_t *p, const wa_principal *who,

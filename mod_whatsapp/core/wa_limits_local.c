@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Counting without Redis: one table per process, emptied when its window
  * ends, so that it holds no more than the users of one window. */
-#include "wa_limits.h"
+#include "wa_limits_local.h"
 
 #include <apr_hash.h>
 #include <apr_strings.h>
@@ -54,8 +54,8 @@ apr_int64_t wa_local_limits_count(wa_local_limits *l, const char *what,
     count = apr_hash_get(l->counts, what, APR_HASH_KEY_STRING);
     if (!count) {
         count = apr_pcalloc(l->pool, sizeof(*count));
-        apr_hash_set(l->counts, apr_pstrdup(l->pool, what),
-                     APR_HASH_KEY_STRING, count);
+        apr_hash_set(l->counts, apr_pstrdup(l->pool, what), APR_HASH_KEY_STRING,
+                     count);
     }
     *count += n;
     used = *count;

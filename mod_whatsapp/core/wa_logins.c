@@ -68,8 +68,8 @@ static wa_code guard_enter(wa_app *app, const wa_req *req, const char *account,
     wa_db_rows *rows;
     int wait = 0;
     apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db,
-                                      req->request_id, r);
+    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
+                                      r);
 
     if (code != WA_OK) {
         return code;
@@ -88,7 +88,8 @@ static wa_code guard_enter(wa_app *app, const wa_req *req, const char *account,
     if (code == WA_OK && wait) {
         return wa_fail_retry(r, WA_E_LOGIN_DELAYED, wait,
                              "Too many failed logins from this address; try"
-                             " again in %d s", wait);
+                             " again in %d s",
+                             wait);
     }
     return code;
 }
@@ -130,8 +131,8 @@ static wa_code open_login(wa_app *app, const wa_req *req, const char *account,
     wa_db *db;
     wa_db_rows *rows;
     apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db,
-                                      req->request_id, r);
+    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
+                                      r);
 
     if (code != WA_OK) {
         return code;
@@ -215,8 +216,8 @@ wa_code wa_login_refresh(wa_app *app, const wa_req *req, const char *token,
     wa_db_rows *rows;
     int found = 0;
     apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db,
-                                      req->request_id, r);
+    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
+                                      r);
 
     if (code != WA_OK) {
         return code;
@@ -239,8 +240,8 @@ wa_code wa_login_refresh(wa_app *app, const wa_req *req, const char *token,
         reused(app, req, hash);
         return wa_fail(r, WA_E_BAD_REFRESH, NULL);
     }
-    return wa_user_get(app, req->pool, req->request_id, (*login)->user_id,
-                       user, r);
+    return wa_user_get(app, req->pool, req->request_id, (*login)->user_id, user,
+                       r);
 }
 
 wa_code wa_login_end(wa_app *app, const wa_req *req, const char *id,
@@ -289,8 +290,8 @@ wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
     wa_db_rows *rows;
     int i;
     apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db,
-                                      req->request_id, r);
+    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
+                                      r);
 
     if (code != WA_OK) {
         return code;
@@ -302,8 +303,8 @@ wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
     else {
         *logins = apr_array_make(req->pool, 8, sizeof(wa_login));
         for (i = 0; i < wa_db_count(rows); i++) {
-            APR_ARRAY_PUSH(*logins, wa_login) = *login_from_row(req->pool,
-                                                                rows, i);
+            APR_ARRAY_PUSH(*logins, wa_login) = *login_from_row(req->pool, rows,
+                                                                i);
         }
     }
     wa_db_close(db);
@@ -311,10 +312,9 @@ wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
 }
 
 /* Write the password down and end the logins that knew the old one. */
-static wa_code set_password(wa_app *app, const wa_req *req,
-                            const char *user_id, const char *keep,
-                            const char *next, const char *action,
-                            wa_result *r)
+static wa_code set_password(wa_app *app, const wa_req *req, const char *user_id,
+                            const char *keep, const char *next,
+                            const char *action, wa_result *r)
 {
     wa_audit_entry e = wa_audit_of(req, action, "user", user_id, NULL);
     wa_db *db;
@@ -325,8 +325,7 @@ static wa_code set_password(wa_app *app, const wa_req *req,
                                          &hash, r);
 
     if (code == WA_OK) {
-        code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
-                                  r);
+        code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id, r);
     }
     if (code != WA_OK) {
         return code;
@@ -387,8 +386,8 @@ wa_code wa_password_reset(wa_app *app, const wa_req *req, const char *user_id,
     return set_password(app, req, user_id, NULL, next, "password.reset", r);
 }
 
-const char *wa_login_token(wa_app *app, const wa_req *req,
-                           const wa_user *user, const wa_login *login)
+const char *wa_login_token(wa_app *app, const wa_req *req, const wa_user *user,
+                           const wa_login *login)
 {
     wa_jwt_claims claims;
 

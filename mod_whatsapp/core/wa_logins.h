@@ -15,14 +15,12 @@
 #include "wa_auth.h"
 #include "wa_users.h"
 
-#define WA_LOGIN_SECONDS 43200      /* a login's whole life: 12 h */
-#define WA_LOGIN_IDLE_SECONDS 1800  /* a cookie's rest: 30 min */
-#define WA_LOGIN_COOKIE "__Host-whatsapp"
+#define WA_LOGIN_SECONDS 43200 /* a login's whole life: 12 h */
 
 typedef struct wa_login {
     const char *id, *user_id;
-    const char *kind;       /* token, cookie */
-    const char *secret;     /* refresh token or cookie when just made */
+    const char *kind;   /* token, cookie */
+    const char *secret; /* refresh token or cookie when just made */
     const char *address, *user_agent;
     apr_time_t created_at, last_used_at, expires_at;
 } wa_login;
@@ -61,7 +59,7 @@ wa_code wa_password_reset(wa_app *app, const wa_req *req, const char *user_id,
                           const char *next, wa_result *r);
 
 /** A signed access token of a login. @return NULL when memory is short */
-const char *wa_login_token(wa_app *app, const wa_req *req,
-                           const wa_user *user, const wa_login *login);
+const char *wa_login_token(wa_app *app, const wa_req *req, const wa_user *user,
+                           const wa_login *login);
 
 #endif

@@ -88,10 +88,10 @@ static wa_code why_not_linked(wa_app *app, apr_pool_t *p,
 
 /* Store message and outbox row in one transaction.
  * @param leased we are to make the first attempt */
-static wa_code accept_message(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const wa_principal *who, const char *session,
-                      int inline_wanted, wa_message *m, int *leased,
-                      wa_result *r)
+static wa_code accept_message(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const wa_principal *who,
+                              const char *session, int inline_wanted,
+                              wa_message *m, int *leased, wa_result *r)
 {
     wa_db *db;
     wa_db_rows *rows;
@@ -101,12 +101,11 @@ static wa_code accept_message(wa_app *app, apr_pool_t *p, const char *request_id
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_ACCEPT, &rows, m->id, who->user_id,
-                   session, m->type, m->recipient, m->chat, m->content,
-                   m->whatsapp_id, request_id,
-                   inline_wanted ? app->instance : NULL,
-                   APR_STRINGIFY(WA_LEASE_SECONDS),
-                   wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)));
+    rv = WA_DB_RUN(
+        db, WA_SQL_MESSAGE_ACCEPT, &rows, m->id, who->user_id, session, m->type,
+        m->recipient, m->chat, m->content, m->whatsapp_id, request_id,
+        inline_wanted ? app->instance : NULL, APR_STRINGIFY(WA_LEASE_SECONDS),
+        wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)));
     if (rv != APR_SUCCESS) {
         code = wa_db_fail(db, rv, request_id, r);
     }
@@ -140,27 +139,25 @@ static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
     o.content = m->content;
     o.attempts = 1;
     m->attempts = 1;
-    switch (wa_delivery_attempt(app, p, request_id, &o, wait, &m->sent_at,
-                                why)) {
+    switch (
+        wa_delivery_attempt(app, p, request_id, &o, wait, &m->sent_at, why)) {
     case WA_DELIVERY_SENT:
         m->status = "sent";
         return WA_OK;
     case WA_DELIVERY_FAILED:
         m->status = "failed";
         m->error_code = wa_code_name(why->code);
-        m->error_message = why->detail ? why->detail
-                                       : wa_code_title(why->code);
+        m->error_message = why->detail ? why->detail : wa_code_title(why->code);
         return wa_fail(r, why->code, "%s", m->error_message);
     default:
         m->error_code = wa_code_name(why->code);
-        m->error_message = why->detail ? why->detail
-                                       : wa_code_title(why->code);
+        m->error_message = why->detail ? why->detail : wa_code_title(why->code);
         return WA_OK;
     }
 }
 
-wa_code wa_message_send_text(wa_app *app, apr_pool_t *p,
-                             const char *request_id, const wa_principal *who,
+wa_code wa_message_send_text(wa_app *app, apr_pool_t *p, const char *request_id,
+                             const wa_principal *who,
                              const wa_message_order *order,
                              wa_limit_state *limits, wa_message **message,
                              wa_result *r)

@@ -35,8 +35,8 @@ typedef struct wa_message_order {
  * @return WA_OK; WA_E_RECIPIENT, WA_E_NOT_LINKED, quota and database errors
  *         (nothing was stored); WA_E_NOT_ON_WHATSAPP, WA_E_REJECTED, … (the
  *         message is stored as failed, *message is set) */
-wa_code wa_message_send_text(wa_app *app, apr_pool_t *p,
-                             const char *request_id, const wa_principal *who,
+wa_code wa_message_send_text(wa_app *app, apr_pool_t *p, const char *request_id,
+                             const wa_principal *who,
                              const wa_message_order *order,
                              wa_limit_state *limits, wa_message **message,
                              wa_result *r);

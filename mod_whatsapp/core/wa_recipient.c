@@ -85,11 +85,9 @@ wa_code wa_recipient_read(const char *text, const char **recipient,
         if (strcmp(server, "s.whatsapp.net") && strcmp(server, "c.us")) {
             return refuse(r);
         }
-        digits = id_user_ok(text, (apr_size_t)(at - text), 0)
-                     ? number_digits(r->p,
-                                     apr_pstrmemdup(r->p, text,
-                                                    (apr_size_t)(at - text)))
-                     : NULL;
+        digits = id_user_ok(text, (apr_size_t)(at - text), 0) ? number_digits(
+                     r->p, apr_pstrmemdup(r->p, text, (apr_size_t)(at - text)))
+                                                              : NULL;
     }
     if (!digits) {
         return refuse(r);

@@ -39,8 +39,8 @@ wa_code wa_scopes_read(const json_t *names, unsigned *scopes, wa_result *r)
         unsigned bit = name ? by_name(name, strlen(name)) : 0;
 
         if (!bit) {
-            wa_fail_field(r, apr_psprintf(r->p, "/scopes/%d", (int)i),
-                          "value", "is not the name of a scope");
+            wa_fail_field(r, apr_psprintf(r->p, "/scopes/%d", (int)i), "value",
+                          "is not the name of a scope");
         }
         *scopes |= bit;
     }
@@ -70,8 +70,8 @@ const char *wa_scopes_sql(apr_pool_t *p, unsigned scopes)
 
     for (i = 0; i < SCOPES; i++) {
         if (scopes & scopes_table[i].bit) {
-            list = apr_pstrcat(p, list, *list ? "," : "",
-                               scopes_table[i].name, NULL);
+            list = apr_pstrcat(p, list, *list ? "," : "", scopes_table[i].name,
+                               NULL);
         }
     }
     return apr_pstrcat(p, "{", list, "}", NULL);

@@ -21,7 +21,9 @@
 // clang-format on
 
 #define WA_SCOPE_ENUM(symbol, bit, name, meaning) symbol = bit,
-typedef enum wa_scope { WA_SCOPE_LIST(WA_SCOPE_ENUM) } wa_scope;
+typedef enum wa_scope {
+    WA_SCOPE_LIST(WA_SCOPE_ENUM)
+} wa_scope;
 #undef WA_SCOPE_ENUM
 
 /** What a key gets when nobody says what it may: what sending and

@@ -94,8 +94,7 @@ wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
 }
 
 apr_status_t wa_session_store(wa_db *db, apr_pool_t *p, const char *id,
-                              const char *bridge_id,
-                              const wa_bridge_state *st)
+                              const char *bridge_id, const wa_bridge_state *st)
 {
     apr_status_t rv;
 
@@ -143,19 +142,20 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
 }
 
 static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
-                    const char *user_id, const char *name,
-                    const char *engine, wa_session **session, wa_result *r)
+                    const char *user_id, const char *name, const char *engine,
+                    wa_session **session, wa_result *r)
 {
     wa_db *db;
     wa_db_rows *rows;
     apr_status_t rv;
     wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
 
+    *session = NULL;
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), user_id,
-                   name, engine);
+    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), user_id, name,
+                   engine);
     if (rv != APR_SUCCESS) {
         code = wa_db_fail(db, rv, request_id, r);
     }
@@ -173,14 +173,13 @@ static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
 
 wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *name,
-                        const char *engine, wa_session **session,
-                        wa_result *r)
+                        const char *engine, wa_session **session, wa_result *r)
 {
     wa_bridge_state state;
     wa_code code = want(app, p, request_id, user_id, name,
                         engine ? engine : "baileys", session, r);
 
-    if (code != WA_OK) {
+    if (!*session) {
         return code;
     }
     code = wa_bridge_session_start(&app->bridge, p, request_id, (*session)->id,
@@ -188,8 +187,8 @@ wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    return store_and_find(app, p, request_id, user_id, name,
-                          (*session)->id, &state, session, r);
+    return store_and_find(app, p, request_id, user_id, name, (*session)->id,
+                          &state, session, r);
 }
 
 typedef wa_code bridge_verb(const wa_bridge *b, apr_pool_t *p,
@@ -222,16 +221,17 @@ static wa_code end_session(wa_app *app, apr_pool_t *p, const char *request_id,
                            wa_result *r)
 {
     wa_bridge_state state;
-    wa_code code = wa_session_find(app, p, request_id, user_id, name,
-                                   session, r);
+    wa_code code = wa_session_find(app, p, request_id, user_id, name, session,
+                                   r);
 
     if (code != WA_OK) {
         return code;
     }
     if (!*session) {
-        return wa_fail(r, WA_E_NOT_LINKED, "There is no session to end; start"
-                                           " one with POST"
-                                           " /api/session/init");
+        return wa_fail(r, WA_E_NOT_LINKED,
+                       "There is no session to end; start"
+                       " one with POST"
+                       " /api/session/init");
     }
     code = unwant(app, p, request_id, (*session)->id, r);
     if (code != WA_OK) {
@@ -241,8 +241,8 @@ static wa_code end_session(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    return store_and_find(app, p, request_id, user_id, name,
-                          (*session)->id, &state, session, r);
+    return store_and_find(app, p, request_id, user_id, name, (*session)->id,
+                          &state, session, r);
 }
 
 wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,
@@ -272,8 +272,7 @@ wa_code wa_session_restart(wa_app *app, apr_pool_t *p, const char *request_id,
     if (code != WA_OK) {
         return code;
     }
-    return wa_session_init(app, p, request_id, user_id, name, NULL, session,
-                           r);
+    return wa_session_init(app, p, request_id, user_id, name, NULL, session, r);
 }
 
 wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
@@ -332,8 +331,8 @@ wa_code wa_session_list(wa_app *app, apr_pool_t *p, const char *request_id,
             wa_session *s = session_from_row(p, rows, i);
 
             s->created_at = wa_db_time(rows, i, SESSION_COLUMNS);
-            s->username = apr_pstrdup(p, wa_db_str(rows, i,
-                                                   SESSION_COLUMNS + 1));
+            s->username = apr_pstrdup(p,
+                                      wa_db_str(rows, i, SESSION_COLUMNS + 1));
             APR_ARRAY_PUSH(*sessions, wa_session) = *s;
         }
     }
@@ -346,8 +345,7 @@ wa_code wa_session_erase(wa_app *app, apr_pool_t *p, const char *request_id,
 {
     wa_result *r = wa_result_make(p);
     wa_db *db = NULL;
-    wa_code code = wa_bridge_session_delete(&app->bridge, p, request_id, id,
-                                            r);
+    wa_code code = wa_bridge_session_delete(&app->bridge, p, request_id, id, r);
 
     if (code != WA_OK) {
         wa_log(WA_LOG_NOTICE, request_id,

@@ -53,8 +53,7 @@ wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
  * @return WA_OK, WA_E_SESSION_LIMIT, WA_E_BRIDGE_UNAVAILABLE, … */
 wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *name,
-                        const char *engine, wa_session **session,
-                        wa_result *r);
+                        const char *engine, wa_session **session, wa_result *r);
 
 /** Close the connection, keep the link. @return WA_OK, WA_E_NOT_LINKED, … */
 wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,
@@ -76,7 +75,8 @@ wa_code wa_session_restart(wa_app *app, apr_pool_t *p, const char *request_id,
 wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
                        const char *id, wa_session **session, wa_result *r);
 
-/** A page of all users' sessions, newest first. @param sessions of wa_session */
+/** A page of all users' sessions, newest first. @param sessions of wa_session
+ */
 wa_code wa_session_list(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_session_query *query,
                         apr_array_header_t **sessions, wa_result *r);

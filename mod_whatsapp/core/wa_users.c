@@ -42,9 +42,8 @@ wa_code wa_user_check_username(const char *s, wa_result *r)
     apr_size_t len = strlen(s);
 
     if (len < USERNAME_MIN || len > USERNAME_MAX) {
-        wa_fail_field(r, "/username", "length",
-                      "must have %d to %d characters", USERNAME_MIN,
-                      USERNAME_MAX);
+        wa_fail_field(r, "/username", "length", "must have %d to %d characters",
+                      USERNAME_MIN, USERNAME_MAX);
         return r->code;
     }
     if (strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -61,9 +60,9 @@ wa_code wa_user_check_email(const char *s, wa_result *r)
 {
     const char *at = strrchr(s, '@');
     const char *c;
-    int good = at && at > s && at - s <= 64 && strchr(at, '.')
-               && at[1] != '.' && s[strlen(s) - 1] != '.'
-               && strlen(s) <= EMAIL_MAX && strchr(s, '@') == at;
+    int good = at && at > s && at - s <= 64 && strchr(at, '.') && at[1] != '.'
+               && s[strlen(s) - 1] != '.' && strlen(s) <= EMAIL_MAX
+               && strchr(s, '@') == at;
 
     for (c = s; good && *c; c++) {
         good = (unsigned char)*c > ' ' && (unsigned char)*c < 0x7f

@@ -60,9 +60,8 @@ static apr_status_t do_list(wa_app *app, wa_db *db, void *baton, wa_result *r)
     return rv;
 }
 
-wa_code wa_user_list(wa_app *app, const wa_req *req,
-                     const wa_user_query *query, apr_array_header_t **rows,
-                     wa_result *r)
+wa_code wa_user_list(wa_app *app, const wa_req *req, const wa_user_query *query,
+                     apr_array_header_t **rows, wa_result *r)
 {
     list_job job = { req, query, NULL };
     wa_code code = wa_tx_read(app, req->pool, req->request_id, do_list, &job,
@@ -103,8 +102,7 @@ static apr_status_t load(wa_db *db, user_job *job, wa_result *r)
 
 /* After this an active admin other than this user is there, and stays until
  * the transaction ends. */
-static apr_status_t keep_an_admin(wa_db *db, const user_job *job,
-                                  wa_result *r)
+static apr_status_t keep_an_admin(wa_db *db, const user_job *job, wa_result *r)
 {
     wa_db_rows *rows;
     int i, others = 0;
@@ -144,8 +142,7 @@ static apr_status_t audit_user(wa_app *app, wa_db *db, const wa_req *req,
     wa_json_set_int(detail, "max_requests_per_minute",
                     u->max_requests_per_minute);
     wa_json_set_int(detail, "max_sessions", u->max_sessions);
-    e = wa_audit_of(req, action, "user", u->id,
-                    wa_json_own(req->pool, detail));
+    e = wa_audit_of(req, action, "user", u->id, wa_json_own(req->pool, detail));
     return wa_audit_append(app, req->pool, db, &e);
 }
 
@@ -157,9 +154,8 @@ static apr_status_t write_change(wa_db *db, user_job *job, wa_result *r)
     apr_status_t rv;
 
     rv = WA_DB_RUN(db, WA_SQL_USER_UPDATE, &rows, job->id,
-                   limit_param(p, job->version), c->username, c->email,
-                   c->role, c->active,
-                   limit_param(p, c->max_messages_per_minute),
+                   limit_param(p, job->version), c->username, c->email, c->role,
+                   c->active, limit_param(p, c->max_messages_per_minute),
                    limit_param(p, c->max_messages_per_day),
                    limit_param(p, c->max_requests_per_minute),
                    limit_param(p, c->max_sessions));
@@ -184,8 +180,7 @@ static const char *action_of(const wa_user_change *c)
     return "user.update";
 }
 
-static apr_status_t do_update(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_update(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     user_job *job = baton;
     apr_status_t rv = load(db, job, r);
@@ -242,8 +237,8 @@ static apr_status_t do_silence(wa_app *app, wa_db *db, void *baton,
         return rv;
     }
     if (!job->confirm || strcmp(job->confirm, job->user->username)) {
-        wa_fail(r, WA_E_CONFIRM,
-                "Repeat the user's name: ?confirm=%s", job->user->username);
+        wa_fail(r, WA_E_CONFIRM, "Repeat the user's name: ?confirm=%s",
+                job->user->username);
         return APR_SUCCESS;
     }
     if (!strcmp(job->user->role, "admin") && job->user->is_active) {
@@ -257,14 +252,13 @@ static apr_status_t do_silence(wa_app *app, wa_db *db, void *baton,
     }
     job->sessions = apr_array_make(job->req->pool, 1, sizeof(const char *));
     for (i = 0; i < wa_db_count(rows); i++) {
-        APR_ARRAY_PUSH(job->sessions, const char *) =
-            apr_pstrdup(job->req->pool, wa_db_str(rows, i, 0));
+        APR_ARRAY_PUSH(job->sessions, const char *) = apr_pstrdup(
+            job->req->pool, wa_db_str(rows, i, 0));
     }
     return audit_user(app, db, job->req, "user.delete", job->user);
 }
 
-static apr_status_t do_delete(wa_app *app, wa_db *db, void *baton,
-                              wa_result *r)
+static apr_status_t do_delete(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     user_job *job = baton;
 

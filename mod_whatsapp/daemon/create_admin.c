@@ -21,8 +21,10 @@ int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
 
     if (wa_secret_read(p, password_file, WA_PASSWORD_MIN, &password)
         != APR_SUCCESS) {
-        fprintf(stderr, "whatsappd: %s can't be read, or has less than %d"
-                        " characters\n", password_file, WA_PASSWORD_MIN);
+        fprintf(stderr,
+                "whatsappd: %s can't be read, or has less than %d"
+                " characters\n",
+                password_file, WA_PASSWORD_MIN);
         return EXIT_FAILURE;
     }
     memset(&user, 0, sizeof(user));

@@ -21,8 +21,8 @@ apr_interval_time_t wad_erasures_run(wa_app *app, void *state, apr_pool_t *p)
     if (wa_db_open(&db, p, &app->db) == APR_SUCCESS
         && WA_DB_RUN(db, WA_SQL_ERASURES_DUE, &rows, BATCH) == APR_SUCCESS) {
         for (i = 0; i < wa_db_count(rows); i++) {
-            APR_ARRAY_PUSH(due, const char *) =
-                apr_pstrdup(p, wa_db_str(rows, i, 0));
+            APR_ARRAY_PUSH(due, const char *) = apr_pstrdup(
+                p, wa_db_str(rows, i, 0));
         }
     }
     wa_db_close(db);

@@ -25,7 +25,7 @@ apr_interval_time_t wad_heartbeat_run(wa_app *app, void *state, apr_pool_t *p)
     }
     if (rv != APR_SUCCESS) {
         wa_log(WA_LOG_WARNING, NULL,
-               "WA0211: the database does not take the heartbeat");
+               "WA0411: the database does not take the heartbeat");
     }
     wa_db_close(db);
     return rv == APR_SUCCESS ? INTERVAL : apr_time_from_sec(1);

@@ -53,7 +53,7 @@ void *wad_outbox_start(wa_app *app, apr_pool_t *p)
         rv = apr_pool_create(&box->listener_pool, p);
     }
     if (rv != APR_SUCCESS) {
-        wa_log(WA_LOG_ERR, NULL, "WA0221: the outbox's threads can't be made");
+        wa_log(WA_LOG_ERR, NULL, "WA0421: the outbox's threads can't be made");
         return NULL;
     }
     return box;
@@ -209,7 +209,7 @@ apr_interval_time_t wad_outbox_run(wa_app *app, void *state, apr_pool_t *p)
     rv = claim(app, box, p, max, &claimed, &next);
     if (rv != APR_SUCCESS) {
         wa_log(WA_LOG_WARNING, NULL,
-               "WA0222: the outbox can't be read at the moment");
+               "WA0422: the outbox can't be read at the moment");
         return RETRY_DB;
     }
     if (!claimed) {

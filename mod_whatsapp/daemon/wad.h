@@ -21,8 +21,7 @@ apr_status_t wad_config_read(wa_settings *settings, apr_pool_t *p,
 /** A job: its own thread calls it over and over until the daemon ends.
  * @param p emptied after each call
  * @return how long to pause before the next call */
-typedef apr_interval_time_t wad_job_fn(wa_app *app, void *state,
-                                       apr_pool_t *p);
+typedef apr_interval_time_t wad_job_fn(wa_app *app, void *state, apr_pool_t *p);
 
 typedef struct wad_job {
     const char *name;
@@ -30,9 +29,6 @@ typedef struct wad_job {
     /** Make the job's state, or NULL when it needs none. */
     void *(*start)(wa_app *app, apr_pool_t *p);
 } wad_job;
-
-/** All jobs, ended by a row without name. */
-extern const wad_job wad_jobs[];
 
 /** Run all jobs until wad_stopping; returns when each has ended. */
 apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p);
@@ -46,6 +42,9 @@ wad_job_fn wad_heartbeat_run;
 
 /* erasures.c: unlinks the sessions of deleted users */
 wad_job_fn wad_erasures_run;
+
+/* sessions.c: starts sessions whose start was lost */
+wad_job_fn wad_sessions_run;
 
 /** Make the first admin; a user of that name is left as it is.
  * @return the program's exit status */

@@ -55,8 +55,7 @@ static apr_status_t read_lines(wa_settings *settings, apr_pool_t *p,
 
         number++;
         if (strlen(line) == sizeof(line) - 1) {
-            *why = apr_psprintf(p, "%s:%d: the line is too long", path,
-                                number);
+            *why = apr_psprintf(p, "%s:%d: the line is too long", path, number);
             return APR_EINVAL;
         }
         if (!split(line, &name, &value)) {

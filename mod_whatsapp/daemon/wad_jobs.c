@@ -5,16 +5,17 @@
 
 #include "../base/wa_log.h"
 
-#define JOBS_MAX 16
 /* How soon a pausing job notices that the daemon ends. */
 #define NAP apr_time_from_msec(100)
 
-const wad_job wad_jobs[] = {
+static const wad_job jobs[] = {
     { "outbox", wad_outbox_run, wad_outbox_start },
     { "heartbeat", wad_heartbeat_run, NULL },
     { "erasures", wad_erasures_run, NULL },
-    { NULL, NULL, NULL }
+    { "sessions", wad_sessions_run, NULL },
 };
+
+#define JOBS (sizeof(jobs) / sizeof(jobs[0]))
 
 typedef struct running {
     const wad_job *job;
@@ -55,19 +56,19 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 
 apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p)
 {
-    apr_thread_t *threads[JOBS_MAX];
-    running all[JOBS_MAX];
+    apr_thread_t *threads[JOBS];
+    running all[JOBS];
     apr_status_t rv = APR_SUCCESS, ended;
-    int n = 0, i;
+    apr_size_t n = 0, i;
 
-    for (; wad_jobs[n].name && n < JOBS_MAX; n++) {
-        all[n].job = &wad_jobs[n];
+    for (; n < JOBS; n++) {
+        all[n].job = &jobs[n];
         all[n].app = app;
         apr_pool_create(&all[n].pool, p);
         rv = apr_thread_create(&threads[n], NULL, run, &all[n], p);
         if (rv != APR_SUCCESS) {
-            wa_log(WA_LOG_ERR, NULL, "WA0201: job %s can't be started",
-                   wad_jobs[n].name);
+            wa_log(WA_LOG_ERR, NULL, "WA0401: job %s can't be started",
+                   jobs[n].name);
             break;
         }
     }

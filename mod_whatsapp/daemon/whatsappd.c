@@ -18,6 +18,7 @@
 #include "../base/wa_time.h"
 
 #define VERSION "0.1.0"
+#define DB_CONNECTIONS_MIN 3
 
 static volatile sig_atomic_t stopping;
 
@@ -130,14 +131,14 @@ static int work(wa_app *app, apr_pool_t *p)
     wa_db *db = NULL;
     apr_status_t rv;
 
-    wa_log(WA_LOG_NOTICE, NULL, "WA0231: whatsappd " VERSION " starts as %s",
+    wa_log(WA_LOG_NOTICE, NULL, "WA0431: whatsappd " VERSION " starts as %s",
            app->instance);
     rv = wad_jobs_run(app, p);
     if (wa_db_open(&db, p, &app->db) == APR_SUCCESS) {
         WA_DB_RUN(db, WA_SQL_WORKER_GONE, NULL, app->instance);
     }
     wa_db_close(db);
-    wa_log(WA_LOG_NOTICE, NULL, "WA0232: whatsappd ends");
+    wa_log(WA_LOG_NOTICE, NULL, "WA0432: whatsappd ends");
     return rv == APR_SUCCESS ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -156,6 +157,11 @@ static int start(apr_pool_t *p, const options *o)
     }
     if (rv == APR_SUCCESS) {
         rv = wad_config_read(settings, p, o->config, &why);
+    }
+    if (rv == APR_SUCCESS && settings->db_connections < DB_CONNECTIONS_MIN) {
+        why = "WhatsAppDBConnections must be at least 3 for whatsappd: one"
+              " listens, one claims, one records";
+        rv = APR_EINVAL;
     }
     if (rv == APR_SUCCESS) {
         rv = wa_secrets_read(&secrets, p, settings, &why);

@@ -10,8 +10,7 @@
 #include "wa_body.h"
 
 /* One step of the line; all have this form so that they stand in a table. */
-typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp,
-                         wa_result *r);
+typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r);
 
 static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
                             wa_result *r)
@@ -61,8 +60,7 @@ static wa_code handle(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 static stage_fn *const stages[] = { authenticate, authorise, read_body,
                                     handle };
 
-void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req,
-                 wa_resp *resp)
+void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
 {
     wa_result *r = wa_result_make(req->pool);
     wa_code code = wa_route_find(table, req, r);

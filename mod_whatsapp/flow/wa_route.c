@@ -76,6 +76,7 @@ wa_code wa_route_find(const wa_route *table, wa_req *req, wa_result *r)
         return wa_fail(r, WA_E_METHOD, "%s is not possible here; possible: %s",
                        req->method, allow);
     }
-    return wa_fail(r, WA_E_NOT_FOUND, "Nothing is at this path; /api/docs/"
-                                      " lists the endpoints");
+    return wa_fail(r, WA_E_NOT_FOUND,
+                   "Nothing is at this path; /api/docs/"
+                   " lists the endpoints");
 }

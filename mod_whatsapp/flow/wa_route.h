@@ -12,10 +12,10 @@
 
 /** Who may call an endpoint. */
 typedef enum wa_caller {
-    WA_CALLER_PUBLIC,   /* anybody */
-    WA_CALLER_USER,     /* any principal, for its own user's things */
-    WA_CALLER_ADMIN,    /* a principal whose user is an admin */
-    WA_CALLER_INTERNAL  /* who shows the internal secret */
+    WA_CALLER_PUBLIC,  /* anybody */
+    WA_CALLER_USER,    /* any principal, for its own user's things */
+    WA_CALLER_ADMIN,   /* a principal whose user is an admin */
+    WA_CALLER_INTERNAL /* who shows the internal secret */
 } wa_caller;
 
 /** Answers a request that passed everything the route row asks for.

@@ -7,8 +7,8 @@
 
 #define SMALL 16384
 /* 65,536 characters, each at worst escaped as two \uXXXX. */
-#define TEXT_BODY (65536 * 12 + SMALL)
-#define EVENTS_BODY (1024 * 1024)
+#define TEXT_BODY ((apr_size_t)65536 * 12 + SMALL)
+#define EVENTS_BODY 1048576
 
 // clang-format off
 const wa_route wa_routes_api[] = {

@@ -9,11 +9,11 @@
 #include "../base/wa_time.h"
 #include "wa_bridge.h"
 
-#define CALL_TIMEOUT   apr_time_from_sec(10)
+#define CALL_TIMEOUT apr_time_from_sec(10)
 #define LOGOUT_TIMEOUT apr_time_from_sec(15) /* it waits for WhatsApp */
 #define HEALTH_TIMEOUT apr_time_from_msec(500)
-#define SEND_MARGIN    apr_time_from_sec(2)
-#define RETRY_AFTER    2
+#define SEND_MARGIN apr_time_from_sec(2)
+#define RETRY_AFTER 2
 
 /* One call and what came of it. */
 typedef struct exchange {
@@ -234,8 +234,7 @@ wa_code wa_bridge_session_start(const wa_bridge *b, apr_pool_t *p,
     if (engine) {
         wa_json_set_str(body, "engine", engine);
     }
-    return state_call(&x, "PUT", session_path(&x, session, ""), body, state,
-                      r);
+    return state_call(&x, "PUT", session_path(&x, session, ""), body, state, r);
 }
 
 wa_code wa_bridge_session_get(const wa_bridge *b, apr_pool_t *p,
@@ -244,8 +243,7 @@ wa_code wa_bridge_session_get(const wa_bridge *b, apr_pool_t *p,
 {
     exchange x = { b, p, request_id, CALL_TIMEOUT };
 
-    return state_call(&x, "GET", session_path(&x, session, ""), NULL, state,
-                      r);
+    return state_call(&x, "GET", session_path(&x, session, ""), NULL, state, r);
 }
 
 wa_code wa_bridge_session_disconnect(const wa_bridge *b, apr_pool_t *p,

@@ -9,9 +9,9 @@
 #include "../base/wa_log.h"
 #include "wa_db_private.h"
 
-#define BORROW_WAIT    apr_time_from_sec(1)
+#define BORROW_WAIT apr_time_from_sec(1)
 #define STATEMENT_WAIT apr_time_from_sec(5)
-#define ROLLBACK_WAIT  apr_time_from_sec(1)
+#define ROLLBACK_WAIT apr_time_from_sec(1)
 /* A refusal that comes at once costs nobody anything; one that takes longer
  * than this would hold up a thread per request, so the breaker opens. */
 #define SLOW_REFUSAL apr_time_from_msec(250)
@@ -41,8 +41,8 @@ static apr_time_t statement_deadline(const wa_db *db)
 static apr_status_t borrow(wa_db *db)
 {
     wa_db_source *src = db->from->source;
-    apr_time_t deadline =
-        apr_time_now() + or_default(db->from->borrow_wait, BORROW_WAIT);
+    apr_time_t deadline = apr_time_now()
+                          + or_default(db->from->borrow_wait, BORROW_WAIT);
     apr_status_t rv;
 
     rv = src->borrow(src->baton, db->pool, deadline, &db->conn, &db->lease);
@@ -178,8 +178,8 @@ void wa_db_close(wa_db *db)
     if (db->probe) {
         wa_db_breaker_release(db->from->breaker);
     }
-    broken =
-        db->conn->broken || db->listening || transaction(db) != PQTRANS_IDLE;
+    broken = db->conn->broken || db->listening
+             || transaction(db) != PQTRANS_IDLE;
     db->conn->broken = broken;
     db->conn = NULL;
     db->from->source->give_back(db->from->source->baton, db->lease, broken);
@@ -240,8 +240,7 @@ static apr_status_t prepare(wa_db *db, const stmt *s, apr_time_t deadline)
     rv = wa_db_judge(db, rv, res, &res);
     PQclear(res);
     if (rv == APR_SUCCESS) {
-        apr_hash_set(db->conn->prepared, s->name, APR_HASH_KEY_STRING,
-                     s->text);
+        apr_hash_set(db->conn->prepared, s->name, APR_HASH_KEY_STRING, s->text);
     }
     return rv;
 }

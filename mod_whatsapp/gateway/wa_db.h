@@ -81,10 +81,10 @@ apr_status_t wa_db_run(wa_db *db, wa_sql_id id, const char *const *args,
                        int count, wa_db_rows **rows);
 
 /** wa_db_run with the parameters listed: WA_DB_RUN(db, ID, &rows, a, b) */
-#define WA_DB_RUN(db, id, rows, ...)                                          \
-    wa_db_run((db), (id), (const char *const[]){ __VA_ARGS__ },               \
-              (int)(sizeof((const char *const[]){ __VA_ARGS__ })              \
-                    / sizeof(const char *)),                                  \
+#define WA_DB_RUN(db, id, rows, ...)                                           \
+    wa_db_run((db), (id), (const char *const[]){ __VA_ARGS__ },                \
+              (int)(sizeof((const char *const[]){ __VA_ARGS__ })               \
+                    / sizeof(const char *)),                                   \
               (rows))
 
 /** Number of rows returned; of rows touched when none are returned. */

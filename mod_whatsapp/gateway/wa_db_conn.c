@@ -16,7 +16,7 @@
  * and sees the end of the connection only at a later call. */
 #define STALE_READS 3
 
-#define CONNECT_WAIT  apr_time_from_sec(2)
+#define CONNECT_WAIT apr_time_from_sec(2)
 #define CONNECT_GRACE apr_time_from_sec(1)
 
 static void ignore_notice(void *arg, const char *message)

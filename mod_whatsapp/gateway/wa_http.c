@@ -20,10 +20,10 @@
 #include "wa_http.h"
 
 #define CONNECT_TIMEOUT apr_time_from_sec(1)
-#define TIMEOUT         apr_time_from_sec(10)
-#define MAX_ANSWER      ((apr_size_t)1024 * 1024)
-#define MAX_HEADERS     ((apr_size_t)64 * 1024)
-#define FIRST_BUFFER    ((apr_size_t)4096)
+#define TIMEOUT apr_time_from_sec(10)
+#define MAX_ANSWER ((apr_size_t)1024 * 1024)
+#define MAX_HEADERS ((apr_size_t)64 * 1024)
+#define FIRST_BUFFER ((apr_size_t)4096)
 
 struct wa_http {
     apr_thread_mutex_t *lock; /* of the two below */
@@ -273,8 +273,7 @@ static void set_limits(CURL *curl, const wa_http_call *call)
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                      to_msec(call->connect_timeout, CONNECT_TIMEOUT));
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                     to_msec(call->timeout, TIMEOUT));
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, to_msec(call->timeout, TIMEOUT));
 }
 
 static void set_receiver(CURL *curl, receiver *rc)

@@ -21,11 +21,11 @@
 #include "wa_redis.h"
 
 #define CONNECT_WAIT apr_time_from_msec(100)
-#define ANSWER_WAIT  apr_time_from_msec(50)
+#define ANSWER_WAIT apr_time_from_msec(50)
 /* The breaker opens after so many failures in a row within so long. One that
  * succeeded in between shows a Redis that is there: on a busy machine single
  * calls may be late, and that must not switch off the limits. */
-#define FAILURES       5
+#define FAILURES 5
 #define FAILURE_WINDOW apr_time_from_sec(10)
 #define PROBE_INTERVAL apr_time_from_sec(1)
 
@@ -275,8 +275,8 @@ static void copy_reply(apr_pool_t *p, const redisReply *from,
     case REDIS_REPLY_STRING:
     case REDIS_REPLY_STATUS:
     case REDIS_REPLY_ERROR:
-        to->type =
-            from->type == REDIS_REPLY_ERROR ? WA_REDIS_ERROR : WA_REDIS_STRING;
+        to->type = from->type == REDIS_REPLY_ERROR ? WA_REDIS_ERROR
+                                                   : WA_REDIS_STRING;
         to->len = from->len;
         to->str = apr_pstrmemdup(p, from->str, from->len);
         break;
@@ -420,8 +420,8 @@ static apr_status_t redis_cleanup(void *data)
     return APR_SUCCESS;
 }
 
-apr_status_t wa_redis_make(wa_redis **redis, apr_pool_t *p,
-                           const char *address, int size)
+apr_status_t wa_redis_make(wa_redis **redis, apr_pool_t *p, const char *address,
+                           int size)
 {
     wa_redis *r = apr_pcalloc(p, sizeof(*r));
     apr_status_t rv = read_address(r, p, address);

@@ -19,8 +19,8 @@ typedef struct wa_redis wa_redis;
  * @param address "unix:/path" or "host:port"
  * @param size most connections at one time
  * @return APR_EINVAL for an address that can't be read */
-apr_status_t wa_redis_make(wa_redis **redis, apr_pool_t *p,
-                           const char *address, int size);
+apr_status_t wa_redis_make(wa_redis **redis, apr_pool_t *p, const char *address,
+                           int size);
 
 typedef enum wa_redis_type {
     WA_REDIS_NIL,

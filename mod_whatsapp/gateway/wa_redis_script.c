@@ -8,9 +8,9 @@
 #include "../base/wa_crypto.h"
 #include "wa_redis.h"
 
-#define SHA_NONE    0
+#define SHA_NONE 0
 #define SHA_WRITING 1
-#define SHA_READY   2
+#define SHA_READY 2
 
 /* Redis names scripts by SHA-1; nothing here rests on its strength. */
 static const char *compute_sha(apr_pool_t *p, const char *text)
@@ -44,8 +44,7 @@ static const char *sha_of(apr_pool_t *p, wa_redis_script *script)
 wa_redis_cmd wa_redis_script_cmd(apr_pool_t *p, wa_redis_script *script,
                                  int nkeys, int argc, const char *const *argv)
 {
-    const char **words =
-        apr_palloc(p, sizeof(*words) * ((apr_size_t)argc + 3));
+    const char **words = apr_palloc(p, sizeof(*words) * ((apr_size_t)argc + 3));
     wa_redis_cmd cmd = { argc + 3, words, NULL };
     int i;
 
@@ -95,8 +94,8 @@ apr_status_t wa_redis_pipeline_scripts(wa_redis *redis, apr_pool_t *p,
     if (rv != APR_SUCCESS || !lacks_script(*replies, count)) {
         return rv;
     }
-    all = apr_palloc(p, sizeof(*all)
-                            * ((apr_size_t)nscripts + (apr_size_t)count));
+    all = apr_palloc(p,
+                     sizeof(*all) * ((apr_size_t)nscripts + (apr_size_t)count));
     for (i = 0; i < nscripts; i++) {
         all[i] = load_cmd(p, scripts[i]);
     }

@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define PEER_CONNECTIONS 16
-#define PEER_BUFFER      65536
+#define PEER_BUFFER 65536
 
 enum {
     PEER_CLOSE = 1, /* close after the answer */

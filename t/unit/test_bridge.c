@@ -10,12 +10,11 @@
 
 #define MSEC(n) apr_time_from_msec(n)
 #define SESSION "0190a5b2-0000-7000-8000-000000000001"
-#define STATE                                                                 \
-    "{\"id\":\"" SESSION                                                      \
-    "\",\"engine\":\"baileys\",\"status\":\"connected\","                     \
-    "\"reason\":null,\"restricted\":true,\"phone_number\":\"+491701234567\"," \
-    "\"push_name\":\"M\xc3\xbcller\",\"qr_code\":null,\"qr_expires_at\":"     \
-    "null,"                                                                   \
+#define STATE                                                                  \
+    "{\"id\":\"" SESSION "\",\"engine\":\"baileys\",\"status\":\"connected\"," \
+    "\"reason\":null,\"restricted\":true,\"phone_number\":\"+491701234567\","  \
+    "\"push_name\":\"M\xc3\xbcller\",\"qr_code\":null,\"qr_expires_at\":"      \
+    "null,"                                                                    \
     "\"connected_at\":\"2026-01-02T03:04:05.678Z\",\"last_active_at\":null}"
 
 static apr_pool_t *root;
@@ -43,8 +42,7 @@ static int was_logged(const char *part)
 
 static const char *http(int status, const char *headers, const char *body)
 {
-    return apr_psprintf(root,
-                        "HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s",
+    return apr_psprintf(root, "HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s",
                         status, headers, (int)strlen(body), body);
 }
 
@@ -80,10 +78,9 @@ static const row rows[] = {
     { "200 without a status", 200, "", "{}", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT,
       0 },
     { "202", 202, "", "{}", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT, 0 },
-    { "302", 302, "Location: /\r\n", "", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT,
-      0 },
-    { "not on WhatsApp", 422, "", PROBLEM("not_on_whatsapp"),
-      WA_SEND_PERMANENT, WA_E_NOT_ON_WHATSAPP, 0 },
+    { "302", 302, "Location: /\r\n", "", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT, 0 },
+    { "not on WhatsApp", 422, "", PROBLEM("not_on_whatsapp"), WA_SEND_PERMANENT,
+      WA_E_NOT_ON_WHATSAPP, 0 },
     { "rejected", 422, "", PROBLEM("rejected"), WA_SEND_PERMANENT,
       WA_E_REJECTED, 0 },
     { "invalid recipient", 422, "", PROBLEM("invalid_recipient"),
@@ -134,8 +131,7 @@ static void test_outcomes(void)
         else {
             is_int(r->retry_after, w->retry_after, "%s: Retry-After", w->name);
         }
-        ok((sent_at != 0) == (w->outcome == WA_SEND_SENT), "%s: time",
-           w->name);
+        ok((sent_at != 0) == (w->outcome == WA_SEND_SENT), "%s: time", w->name);
         if (w->code == WA_E_REJECTED) {
             is_str(r->detail, "why", "with WhatsApp's reason");
         }
@@ -231,8 +227,8 @@ static void test_state_failures(void)
     is_str(r->detail, "why", "with the bridge's detail");
     is_int(get_code(http(401, "", PROBLEM("unauthorized")), &r),
            WA_E_BRIDGE_UNAVAILABLE, "a wrong secret is not the client's");
-    is_int(get_code(http(400, "", PROBLEM("bad_parameter")), &r),
-           WA_E_INTERNAL, "nor is a request it refuses");
+    is_int(get_code(http(400, "", PROBLEM("bad_parameter")), &r), WA_E_INTERNAL,
+           "nor is a request it refuses");
     is_int(get_code(http(500, "", PROBLEM("internal_error")), &r),
            WA_E_BRIDGE_UNAVAILABLE, "a broken bridge");
     ok(r->retry_after > 0, "is to be tried again");

@@ -39,11 +39,10 @@ static wa_db *open_db(apr_pool_t *p, const wa_db_pool *pool)
     return db;
 }
 
-#define TEXT(db, name, text, rows, ...)                                       \
-    wa_db_run_text((db), (name), (text),                                      \
-                   (const char *const[]){ __VA_ARGS__ },                      \
-                   (int)(sizeof((const char *const[]){ __VA_ARGS__ })         \
-                         / sizeof(const char *)),                             \
+#define TEXT(db, name, text, rows, ...)                                        \
+    wa_db_run_text((db), (name), (text), (const char *const[]){ __VA_ARGS__ }, \
+                   (int)(sizeof((const char *const[]){ __VA_ARGS__ })          \
+                         / sizeof(const char *)),                              \
                    (rows))
 #define RUN(db, text) wa_db_run_text((db), (text), (text), NULL, 0, NULL)
 
@@ -347,8 +346,7 @@ static void test_lost(const wa_db_pool *pool, const wa_db_pool *other)
     apr_thread_join(&rv, later(&k));
     apr_sleep(MSEC(50));
     db = open_db(root, pool);
-    is_int(number(db, "SELECT 1"), 1,
-           "a connection that ended idle is healed");
+    is_int(number(db, "SELECT 1"), 1, "a connection that ended idle is healed");
     ok(db->conn->pid != pid, "by another backend");
 
     apr_snprintf(k.sql, sizeof(k.sql), "SELECT pg_terminate_backend(%d)",

@@ -155,8 +155,7 @@ static void test_lost_in_use(const wa_db_pool *pool, const char *what)
     restart("fast");
     is_int(WA_DB_RUN(db, WA_SQL_PING, NULL, ), APR_ECONNABORTED,
            "%s: a transaction doesn't survive it", what);
-    is_int(wa_db_commit(db), APR_ECONNABORTED, "%s: nor is it committed",
-           what);
+    is_int(wa_db_commit(db), APR_ECONNABORTED, "%s: nor is it committed", what);
     wa_db_close(db);
     is_int(ping(pool), APR_SUCCESS, "%s: the next is good", what);
 }

@@ -7,7 +7,7 @@
 #include "peer.h"
 
 #define MSEC(n) apr_time_from_msec(n)
-#define OK200   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+#define OK200 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 static apr_pool_t *root;
 

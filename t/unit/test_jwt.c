@@ -12,15 +12,16 @@
 #define NOW apr_time_from_sec(1800000000)
 #define CLAIMS                                                                 \
     "\"iss\":\"mod_whatsapp\",\"aud\":\"mod_whatsapp\",\"sub\":\"u1\","        \
-    "\"role\":\"user\",\"jti\":\"t1\""
+    "\"role\":\"user\",\"jti\":\"t1\",\"sid\":\"l1\""
 #define TIMES "\"iat\":1800000000,\"exp\":1800000900"
 
-static const wa_jwt_claims claims = { "u1", "user", "t1", NOW,
-                                      NOW + APR_TIME_C(900000000) };
+static const wa_jwt_claims claims = {
+    "u1", "user", "t1", "l1", NOW, NOW + APR_TIME_C(900000000)
+};
 
 static apr_status_t verify(apr_pool_t *p, const char *token)
 {
-    wa_jwt_claims c = { "x", "x", "x", 1, 1 };
+    wa_jwt_claims c = { "x", "x", "x", "x", 1, 1 };
     apr_status_t rv = wa_jwt_verify(p, token, KEY, NOW, &c);
 
     if (rv != APR_SUCCESS && (c.subject || c.role || c.id || c.expires_at)) {
@@ -32,9 +33,9 @@ static apr_status_t verify(apr_pool_t *p, const char *token)
 /* A token made by hand, rightly signed. */
 static const char *make(apr_pool_t *p, const char *header, const char *body)
 {
-    const char *text =
-        apr_pstrcat(p, wa_base64url(p, header, strlen(header)), ".",
-                    wa_base64url(p, body, strlen(body)), NULL);
+    const char *text = apr_pstrcat(p, wa_base64url(p, header, strlen(header)),
+                                   ".", wa_base64url(p, body, strlen(body)),
+                                   NULL);
     unsigned char mac[32];
 
     wa_hmac_sha256(mac, KEY, strlen(KEY), text, strlen(text));
@@ -83,7 +84,7 @@ static void test_good(apr_pool_t *p, const char *token)
     is_str(make(p, header(p, "HS256", "JWT"),
                 "{\"aud\":\"mod_whatsapp\",\"exp\":1800000900,"
                 "\"iat\":1800000000,\"iss\":\"mod_whatsapp\",\"jti\":\"t1\","
-                "\"role\":\"user\",\"sub\":\"u1\"}"),
+                "\"role\":\"user\",\"sid\":\"l1\",\"sub\":\"u1\"}"),
            token, "the same by hand, from the RFCs");
 }
 

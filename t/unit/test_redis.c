@@ -22,11 +22,11 @@ static wa_redis *make(int size)
     return r;
 }
 
-#define CMD(...)                                                              \
-    {                                                                         \
-        (int)(sizeof((const char *const[]){ __VA_ARGS__ })                    \
-              / sizeof(const char *)),                                        \
-            (const char *const[]){ __VA_ARGS__ }, NULL                        \
+#define CMD(...)                                                               \
+    {                                                                          \
+        (int)(sizeof((const char *const[]){ __VA_ARGS__ })                     \
+              / sizeof(const char *)),                                         \
+            (const char *const[]){ __VA_ARGS__ }, NULL                         \
     }
 
 static apr_status_t one(wa_redis *r, wa_redis_reply **reply, wa_redis_cmd cmd)
@@ -234,8 +234,7 @@ static void test_hung(wa_redis *r)
     is_int(rv, APR_EAGAIN, "only one");
     kill(pid, SIGCONT);
     apr_sleep(MSEC(1050));
-    is_int(wa_redis_ping(r, root, NULL), APR_SUCCESS,
-           "back at the next probe");
+    is_int(wa_redis_ping(r, root, NULL), APR_SUCCESS, "back at the next probe");
     is_int(wa_redis_ping(r, root, NULL), APR_SUCCESS, "closed again");
 }
 

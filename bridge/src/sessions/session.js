@@ -236,7 +236,7 @@ export class Session {
       await this.#account.erase();
       this.#change({
         ...EMPTY,
-        reason: linked ? 'user' : 'never_linked',
+        reason: linked ? 'logged_out' : 'never_linked',
         last_active_at: this.#state.last_active_at,
       });
       await this.#saved();

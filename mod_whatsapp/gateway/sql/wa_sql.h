@@ -10,8 +10,7 @@
 #define WA_SQL_H
 
 /** A timestamptz as microseconds since 1970, which wa_db_time reads. */
-#define WA_SQL_TIME(column)                                                   \
-    "(extract(epoch from " column ") * 1000000)::bigint"
+#define WA_SQL_TIME(column) "(extract(epoch from " column ") * 1000000)::bigint"
 
 #include "wa_sql_audit.h"
 #include "wa_sql_base.h"
@@ -21,13 +20,13 @@
 #include "wa_sql_sessions.h"
 #include "wa_sql_users.h"
 
-#define WA_SQL_LIST(X)                                                        \
-    WA_SQL_BASE(X)                                                            \
-    WA_SQL_USERS(X)                                                           \
-    WA_SQL_KEYS(X)                                                            \
-    WA_SQL_LOGINS(X)                                                          \
-    WA_SQL_AUDIT(X)                                                           \
-    WA_SQL_SESSIONS(X)                                                        \
+#define WA_SQL_LIST(X)                                                         \
+    WA_SQL_BASE(X)                                                             \
+    WA_SQL_USERS(X)                                                            \
+    WA_SQL_KEYS(X)                                                             \
+    WA_SQL_LOGINS(X)                                                           \
+    WA_SQL_AUDIT(X)                                                            \
+    WA_SQL_SESSIONS(X)                                                         \
     WA_SQL_MESSAGES(X)
 
 #define WA_SQL_ENUM(id, text) WA_SQL_##id,

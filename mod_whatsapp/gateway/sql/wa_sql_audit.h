@@ -4,8 +4,8 @@
 #define WA_SQL_AUDIT_H
 
 /* The hashed fields in order, the hash as hex, then the time as a number. */
-#define WA_SQL_AUDIT_COLUMNS                                                  \
-    "id, at, actor_id, actor, address, action, target_type, target_id,"       \
+#define WA_SQL_AUDIT_COLUMNS                                                   \
+    "id, at, actor_id, actor, address, action, target_type, target_id,"        \
     " detail, request_id, encode(hash, 'hex'), " WA_SQL_TIME("at")
 
 // clang-format off

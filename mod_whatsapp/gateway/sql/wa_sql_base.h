@@ -13,7 +13,6 @@
     /* 1 */                                                                   \
     X(PING, "SELECT 1")                                                       \
     X(LISTEN_OUTBOX, "LISTEN wa_outbox")                                      \
-    X(NOTIFY_OUTBOX, "SELECT pg_notify('wa_outbox', '')")                     \
     /* $1 worker's id, $2 its name */                                         \
     X(WORKER_SEEN,                                                            \
       "INSERT INTO workers (id, name) VALUES ($1, $2)"                        \

@@ -4,17 +4,22 @@
 #define WA_SQL_KEYS_H
 
 /* The columns of a wa_key. */
-#define WA_SQL_KEY_COLUMNS                                                    \
-    "k.id, k.user_id, k.name, k.hint, k.scopes,"                              \
-    " array_to_string(k.networks, ' '), "                                     \
-    WA_SQL_TIME("k.created_at") ", " WA_SQL_TIME("k.expires_at") ", "         \
-    WA_SQL_TIME("k.revoked_at") ", " WA_SQL_TIME("k.last_used_at") ","        \
-    " host(k.last_used_ip), k.rotated_to"
+#define WA_SQL_KEY_COLUMNS                                                                                            \
+    "k.id, k.user_id, k.name, k.hint, k.scopes,"                                                                      \
+    " array_to_string(k.networks, ' '), " WA_SQL_TIME(                                                                \
+        "k.created_at") ", " WA_SQL_TIME("k.expires_at") ", " WA_SQL_TIME("k."                                        \
+                                                                          "re"                                        \
+                                                                          "vo"                                        \
+                                                                          "ke"                                        \
+                                                                          "d_"                                        \
+                                                                          "a"                                         \
+                                                                          "t") ", " WA_SQL_TIME("k.last_used_at") "," \
+                                                                                                                  " host(k.last_used_ip), k.rotated_to"
 
 /* The columns of a wa_principal: key, login, expiry, user, limits; then a
  * key's scopes and networks. */
-#define WA_SQL_PRINCIPAL_USER                                                 \
-    "u.id, u.username, u.role, u.max_requests_per_minute,"                    \
+#define WA_SQL_PRINCIPAL_USER                                                  \
+    "u.id, u.username, u.role, u.max_requests_per_minute,"                     \
     " u.max_messages_per_minute, u.max_messages_per_day"
 
 // clang-format off

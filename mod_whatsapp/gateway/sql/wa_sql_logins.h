@@ -4,18 +4,17 @@
 #define WA_SQL_LOGINS_H
 
 /* The columns of a wa_login. */
-#define WA_SQL_LOGIN_COLUMNS                                                  \
-    "l.id, l.user_id, l.kind, host(l.address), l.user_agent, "                \
-    WA_SQL_TIME("l.created_at") ", " WA_SQL_TIME("l.last_used_at") ", "       \
-    WA_SQL_TIME("l.expires_at")
+#define WA_SQL_LOGIN_COLUMNS                                                   \
+    "l.id, l.user_id, l.kind, host(l.address), l.user_agent, " WA_SQL_TIME(    \
+        "l.created_at") ", " WA_SQL_TIME("l.last_used_at") ", " WA_SQL_TIME("l.expires_at")
 
 /* How long an account may rest before its failures are forgotten, and how
  * many are free; then the delay doubles with each, up to a quarter hour. */
 #define WA_SQL_GUARD_WINDOW "interval '15 min'"
-#define WA_SQL_GUARD_WAIT(free)                                               \
-    "CASE WHEN f.failures >= " free " AND f.last_at > now() - "               \
-    WA_SQL_GUARD_WINDOW " THEN ceil(least(900,"                               \
-    " power(2, least(f.failures - " free ", 20)))"                            \
+#define WA_SQL_GUARD_WAIT(free)                                                \
+    "CASE WHEN f.failures >= " free                                            \
+    " AND f.last_at > now() - " WA_SQL_GUARD_WINDOW " THEN ceil(least(900,"    \
+    " power(2, least(f.failures - " free ", 20)))"                             \
     " - extract(epoch FROM now() - f.last_at)) ELSE 0 END"
 
 // clang-format off
@@ -98,9 +97,6 @@
       "  WHERE last_at < now() - interval '1 day')"                           \
       " DELETE FROM logins WHERE expires_at < now() - interval '7 days'"      \
       " OR revoked_at < now() - interval '7 days'")                           \
-    /* $1 user -> password hash */                                            \
-    X(PASSWORD_OF,                                                            \
-      "SELECT password_hash FROM users WHERE id = $1 AND is_active")          \
     /* $1 user, $2 hash */                                                    \
     X(PASSWORD_SET,                                                           \
       "UPDATE users SET password_hash = $2, password_changed_at = now(),"     \

@@ -4,12 +4,14 @@
 #define WA_SQL_MESSAGES_H
 
 /* The columns of a wa_message. */
-#define WA_SQL_MESSAGE_COLUMNS                                                \
-    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"         \
-    " m.sender, m.chat, m.content, m.whatsapp_id, "                           \
-    WA_SQL_TIME("m.created_at") ", " WA_SQL_TIME("m.sent_at") ", "            \
-    WA_SQL_TIME("m.delivered_at") ", " WA_SQL_TIME("m.read_at") ","           \
-    " m.attempts, m.error_code, m.error_message"
+#define WA_SQL_MESSAGE_COLUMNS                                                                                 \
+    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"                                          \
+    " m.sender, m.chat, m.content, m.whatsapp_id, " WA_SQL_TIME(                                               \
+        "m.created_at") ", " WA_SQL_TIME("m.sent_at") ", " WA_SQL_TIME("m."                                    \
+                                                                       "deliv"                                 \
+                                                                       "ered_"                                 \
+                                                                       "at") ", " WA_SQL_TIME("m.read_at") "," \
+                                                                                                           " m.attempts, m.error_code, m.error_message"
 
 // clang-format off
 #define WA_SQL_MESSAGES(X)                                                    \

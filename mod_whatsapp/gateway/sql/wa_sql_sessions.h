@@ -5,16 +5,28 @@
 
 /* The columns of a wa_session. The last one: seconds since its bridge was
  * heard of, NULL when it never was. */
-#define WA_SQL_SESSION_COLUMNS                                                \
-    "s.id, s.user_id, s.name, s.engine, s.status, s.reason, s.restricted,"    \
-    " s.linked, s.wanted, s.phone_number, s.push_name,"                       \
-    " CASE WHEN s.qr_expires_at > now() THEN s.qr_code END, "                 \
-    WA_SQL_TIME("s.qr_expires_at") ", "                                       \
-    WA_SQL_TIME("s.connected_at") ", "                                        \
-    WA_SQL_TIME("s.last_active_at") ", "                                      \
-    WA_SQL_TIME("s.updated_at") ","                                           \
-    " (SELECT extract(epoch FROM now() - b.last_seen_at)::bigint"             \
-    "  FROM bridges b WHERE b.id = s.bridge_id)"
+#define WA_SQL_SESSION_COLUMNS                                                                                                                                  \
+    "s.id, s.user_id, s.name, s.engine, s.status, s.reason, s.restricted,"                                                                                      \
+    " s.linked, s.wanted, s.phone_number, s.push_name,"                                                                                                         \
+    " CASE WHEN s.qr_expires_at > now() THEN s.qr_code END, " WA_SQL_TIME(                                                                                      \
+        "s."                                                                                                                                                    \
+        "qr"                                                                                                                                                    \
+        "_e"                                                                                                                                                    \
+        "xp"                                                                                                                                                    \
+        "ir"                                                                                                                                                    \
+        "es"                                                                                                                                                    \
+        "_a"                                                                                                                                                    \
+        "t") ", " WA_SQL_TIME("s.connected_at") ", " WA_SQL_TIME("s.last_"                                                                                      \
+                                                                 "active_at") ","                                                                               \
+                                                                              " " WA_SQL_TIME(                                                                  \
+                                                                                  "s.updated_at") ","                                                           \
+                                                                                                  " (SELECT extract(epoch FROM now() - b.last_seen_at)::bigint" \
+                                                                                                  "  FROM bridges b WHERE b.id = s.bridge_id)"
+
+/* Does status $2 with reason $3 say that no phone is linked? */
+#define WA_SQL_SESSION_UNLINKED                                                \
+    "$2 IN ('qr_pending', 'passkey_required') OR $3 IN ('logged_out',"         \
+    " 'never_linked', 'banned', 'qr_timeout')"
 
 // clang-format off
 #define WA_SQL_SESSIONS(X)                                                    \
@@ -63,12 +75,12 @@
     X(SESSION_STATE,                                                          \
       "UPDATE sessions SET status = $2, reason = $3,"                         \
       " restricted = $4::boolean,"                                            \
-      " linked = CASE WHEN $2 = 'connected' THEN true"                        \
-      "  WHEN $2 IN ('qr_pending', 'passkey_required')"                       \
-      "   OR $3 IN ('logged_out', 'never_linked', 'banned', 'qr_timeout')"    \
-      "  THEN false ELSE linked END,"                                         \
-      " phone_number = coalesce($5, phone_number),"                           \
-      " push_name = coalesce($6, push_name),"                                 \
+      " linked = CASE WHEN " WA_SQL_SESSION_UNLINKED " THEN false"            \
+      "  ELSE linked OR $2 = 'connected' END,"                                \
+      " phone_number = CASE WHEN " WA_SQL_SESSION_UNLINKED " THEN NULL"       \
+      "  ELSE coalesce($5, phone_number) END,"                                \
+      " push_name = CASE WHEN " WA_SQL_SESSION_UNLINKED " THEN NULL"          \
+      "  ELSE coalesce($6, push_name) END,"                                   \
       " connected_at = CASE WHEN $2 = 'connected' THEN"                       \
       "  coalesce($7::timestamptz, connected_at, now()) END,"                 \
       " last_active_at = greatest(last_active_at, $8::timestamptz),"          \
@@ -77,6 +89,13 @@
       " qr_code = CASE WHEN $2 = 'qr_pending' THEN qr_code END,"              \
       " qr_expires_at = CASE WHEN $2 = 'qr_pending' THEN qr_expires_at END,"  \
       " updated_at = now() WHERE id = $1")                                    \
+    /* Sessions that should be up but whose start may have been lost with the \
+     * bridge. $1 rows -> id, engine */                                       \
+    X(SESSIONS_STUCK,                                                         \
+      "SELECT s.id, s.engine FROM sessions s"                                 \
+      " WHERE s.wanted AND s.status = 'connecting'"                           \
+      " AND s.updated_at < now() - interval '10 s'"                           \
+      " ORDER BY s.updated_at LIMIT $1::integer")                             \
     /* $1 id, $2 code, $3 expires at, $4 bridge or NULL */                    \
     X(SESSION_QR,                                                             \
       "UPDATE sessions SET status = 'qr_pending', reason = NULL,"             \

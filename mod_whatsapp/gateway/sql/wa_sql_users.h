@@ -4,16 +4,17 @@
 #define WA_SQL_USERS_H
 
 /* The columns of a wa_user, in the order wa_user_from_row reads them. */
-#define WA_SQL_USER_COLUMNS                                                   \
-    "id, username, email, role, is_active, max_messages_per_minute,"          \
-    " max_messages_per_day, max_requests_per_minute, max_sessions, "          \
-    WA_SQL_TIME("created_at") ", " WA_SQL_TIME("updated_at") ", version"
+#define WA_SQL_USER_COLUMNS                                                    \
+    "id, username, email, role, is_active, max_messages_per_minute,"           \
+    " max_messages_per_day, max_requests_per_minute, "                         \
+    "max_sessions, " WA_SQL_TIME("created_at") ", " WA_SQL_TIME(               \
+        "updated_at") ", version"
 
 /* What a list's sort goes by, as text that compares in the order meant. */
-#define WA_SQL_USER_SORT_KEY                                                  \
-    "CASE $1 WHEN 'username' THEN lower(u.username)"                          \
-    " WHEN 'last_active_at' THEN to_char(coalesce(a.last_active, 'epoch'),"   \
-    " 'YYYYMMDDHH24MISSUS')"                                                  \
+#define WA_SQL_USER_SORT_KEY                                                   \
+    "CASE $1 WHEN 'username' THEN lower(u.username)"                           \
+    " WHEN 'last_active_at' THEN to_char(coalesce(a.last_active, 'epoch'),"    \
+    " 'YYYYMMDDHH24MISSUS')"                                                   \
     " ELSE to_char(u.created_at, 'YYYYMMDDHH24MISSUS') END COLLATE \"C\""
 
 // clang-format off
