@@ -2,6 +2,7 @@
 /* A request_rec becomes a wa_req, a wa_resp becomes httpd's answer. */
 #include "mod_whatsapp.h"
 
+#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -119,26 +120,108 @@ static void adapt(request_rec *r, const char *path, wa_req *req)
     req->body.declared = declared_length(r);
 }
 
+/* What a streamed body goes through; sent counts its bytes. */
+typedef struct stream {
+    wa_sink sink;
+    request_rec *r;
+    apr_off_t sent;
+} stream;
+
+static apr_status_t sink_state(const request_rec *r, int rc)
+{
+    return rc < 0 || r->connection->aborted ? APR_ECONNABORTED : APR_SUCCESS;
+}
+
+static apr_status_t sink_write(wa_sink *sink, const char *data, apr_size_t len)
+{
+    stream *s = sink->baton;
+    apr_status_t rv = sink_state(s->r, ap_rwrite(data, (int)len, s->r));
+
+    if (rv == APR_SUCCESS) {
+        s->sent += (apr_off_t)len;
+    }
+    return rv;
+}
+
+static apr_status_t sink_flush(wa_sink *sink)
+{
+    stream *s = sink->baton;
+
+    return sink_state(s->r, ap_rflush(s->r));
+}
+
+static int sink_gone(const wa_sink *sink)
+{
+    const stream *s = sink->baton;
+
+    return s->r->connection->aborted;
+}
+
+/* The state is the child's, and graceful or not. */
+static int sink_stopping(const wa_sink *sink)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+           && state == AP_MPMQ_STOPPING;
+}
+
+/* The status line has gone out, so all that can tell the client of a body that
+ * broke off is a connection that ends without the last chunk. */
+static void break_off(request_rec *r)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
+
+    r->connection->keepalive = AP_CONN_CLOSE;
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_flush_create(alloc));
+    APR_BRIGADE_INSERT_TAIL(
+        bb, ap_bucket_error_create(HTTP_BAD_GATEWAY, NULL, r->pool, alloc));
+    (void)ap_pass_brigade(r->output_filters, bb);
+}
+
+static apr_off_t send_stream(request_rec *r, const wa_req *req,
+                             const wa_resp *resp)
+{
+    stream s = { { sink_write, sink_flush, sink_gone, sink_stopping, NULL },
+                 r,
+                 0 };
+
+    s.sink.baton = &s;
+    if (resp->produce(req, &s.sink, resp->producer) != APR_SUCCESS
+        && !r->connection->aborted) {
+        break_off(r);
+    }
+    return s.sent;
+}
+
 static int copy_header(void *out, const char *name, const char *value)
 {
     apr_table_setn(out, name, value);
     return 1;
 }
 
-static int answer(request_rec *r, const wa_resp *resp)
+/* The one exit. @return bytes of the body */
+static apr_off_t answer(request_rec *r, const wa_req *req, const wa_resp *resp)
 {
     r->status = resp->status;
     apr_table_do(copy_header, r->headers_out, resp->headers, NULL);
     if (!resp->content_type) {
-        return OK;
+        return 0;
     }
     ap_set_content_type(r, resp->content_type);
-    ap_set_content_length(r, (apr_off_t)resp->body_len);
-    if (!r->header_only) {
-        /* A client that went away is httpd's to notice and log. */
-        (void)ap_rwrite(resp->body, (int)resp->body_len, r);
+    if (!resp->produce) {
+        ap_set_content_length(r, (apr_off_t)resp->body_len);
     }
-    return OK;
+    if (r->header_only) {
+        return 0;
+    }
+    if (resp->produce) {
+        return send_stream(r, req, resp);
+    }
+    /* A client that went away is httpd's to notice and log. */
+    (void)ap_rwrite(resp->body, (int)resp->body_len, r);
+    return (apr_off_t)resp->body_len;
 }
 
 int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
@@ -164,5 +247,6 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
                       "The server could not start; its log says why");
         wa_resp_problem(resp, req, res);
     }
-    return answer(r, resp);
+    (void)answer(r, req, resp);
+    return OK;
 }

@@ -26,6 +26,7 @@ static void fill(wa_resp *resp, apr_pool_t *p, int status, const char *type,
 {
     resp->status = status;
     resp->content_type = type;
+    resp->produce = NULL;
     resp->body_len = 0;
     resp->body = wa_json_dump(p, j, &resp->body_len);
     json_decref(j);
@@ -41,6 +42,16 @@ static void fill(wa_resp *resp, apr_pool_t *p, int status, const char *type,
 void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j)
 {
     fill(resp, p, status, "application/json", j);
+}
+
+void wa_resp_stream(wa_resp *resp, const char *content_type,
+                    wa_produce_fn *produce, void *baton)
+{
+    resp->content_type = content_type;
+    resp->body = NULL;
+    resp->body_len = 0;
+    resp->produce = produce;
+    resp->producer = baton;
 }
 
 static json_t *errors_json(const apr_array_header_t *errors)

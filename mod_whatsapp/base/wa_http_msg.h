@@ -51,12 +51,38 @@ typedef struct wa_req {
     json_t *json;                           /* the checked body, or NULL */
 } wa_req;
 
+/** Where a body goes that is made while it is sent (wa_resp_stream). */
+typedef struct wa_sink {
+    /** Send bytes; they may wait in a buffer until flush. A slow client makes
+     * this wait, so no connection to the database may be held meanwhile.
+     * @return APR_SUCCESS, or APR_ECONNABORTED when the client has gone */
+    apr_status_t (*write)(struct wa_sink *sink, const char *data,
+                          apr_size_t len);
+    /** Send on what was written so far. @return as write */
+    apr_status_t (*flush)(struct wa_sink *sink);
+    /** Has the client gone? Noticed at the latest by a write or flush. */
+    int (*gone)(const struct wa_sink *sink);
+    /** Has this process been told to end? What has no end of its own should
+     * end now; what has may go on. */
+    int (*stopping)(const struct wa_sink *sink);
+    void *baton; /* the adapter's */
+} wa_sink;
+
+/** Makes a body, piece by piece, in the request's thread.
+ * @param req the request; its pool lives until the answer was sent
+ * @return APR_SUCCESS when it is whole; else the client is shown, by a broken
+ *         connection, that something is missing */
+typedef apr_status_t wa_produce_fn(const struct wa_req *req, wa_sink *sink,
+                                   void *baton);
+
 typedef struct wa_resp {
     int status;
     apr_table_t *headers;     /* besides Content-Type and Content-Length */
     const char *content_type; /* NULL: no body */
     const char *body;
     apr_size_t body_len;
+    wa_produce_fn *produce; /* makes the body instead, or NULL */
+    void *producer;         /* its baton */
 } wa_resp;
 
 /** An empty 200 answer in p. */
@@ -64,6 +90,12 @@ wa_resp *wa_resp_make(apr_pool_t *p);
 
 /** Answer with JSON (application/json). Takes over the reference to j. */
 void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j);
+
+/** Answer with what produce makes; status and headers are sent before its first
+ * bytes. It isn't called for HEAD. @param baton must live as long as the
+ * request */
+void wa_resp_stream(wa_resp *resp, const char *content_type,
+                    wa_produce_fn *produce, void *baton);
 
 /** Answer with the problem in r (application/problem+json, RFC 9457), with
  * Retry-After, Allow and WWW-Authenticate where they belong. */
