@@ -46,9 +46,16 @@ wad_job_fn wad_erasures_run;
 /* sessions.c: starts sessions whose start was lost */
 wad_job_fn wad_sessions_run;
 
+/* cleanup.c: takes away what has had its time */
+wad_job_fn wad_cleanup_run;
+
 /** Make the first admin; a user of that name is left as it is.
  * @return the program's exit status */
 int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
                      const char *password_file);
+
+/** Walk the audit's chain and say whether it is unbroken.
+ * @return the program's exit status */
+int wad_verify_audit(wa_app *app, apr_pool_t *p);
 
 #endif

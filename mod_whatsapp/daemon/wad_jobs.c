@@ -13,6 +13,7 @@ static const wad_job jobs[] = {
     { "heartbeat", wad_heartbeat_run, NULL },
     { "erasures", wad_erasures_run, NULL },
     { "sessions", wad_sessions_run, NULL },
+    { "cleanup", wad_cleanup_run, NULL },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))

@@ -51,7 +51,7 @@ static void to_stderr(void *baton, wa_log_level level, const char *request_id,
 typedef struct options {
     const char *config;
     const char *admin, *password_file;
-    int check;
+    int check, verify_audit;
 } options;
 
 static const apr_getopt_option_t option_table[] = {
@@ -60,6 +60,7 @@ static const apr_getopt_option_t option_table[] = {
     { "check", 't', 0, "      check the settings and end" },
     { "create-admin", 'a', 1, "NAME  make the first admin and end" },
     { "password-file", 'p', 1, "FILE  with the admin's password" },
+    { "verify-audit", 'A', 0, "      check the audit's chain and end" },
     { "version", 'V', 0, "      print the version and end" },
     { "help", 'h', 0, "      print this and end" },
     { NULL, 0, 0, NULL }
@@ -100,6 +101,9 @@ static int read_options(apr_pool_t *p, int argc, const char *const *argv,
             break;
         case 'p':
             o->password_file = arg;
+            break;
+        case 'A':
+            o->verify_audit = 1;
             break;
         case 'V':
             puts("whatsappd " VERSION);
@@ -176,6 +180,9 @@ static int start(apr_pool_t *p, const options *o)
     if (o->check) {
         puts("the settings are fine");
         return EXIT_SUCCESS;
+    }
+    if (o->verify_audit) {
+        return wad_verify_audit(app, p);
     }
     if (o->admin) {
         return wad_create_admin(app, p, o->admin, o->password_file);
