@@ -251,12 +251,13 @@ my $ID = '01900000-0000-7000-8000-000000000000';
 for my $query ('limit=0', 'limit=201', 'limit=-1', 'limit=abc', 'limit=', 'limit=1.5', 'limit=5x', 'limit=1e2',
     'limit=99999999999999999999', 'limit=%00', 'limit=%ff', 'cursor=', 'cursor=x', 'cursor=.', "cursor=.$ID",
     "cursor=-5.$ID", "cursor=0.$ID", 'cursor=5.', 'cursor=5.x', "cursor=5.$ID.", "cursor=5$ID", "cursor=zz.$ID",
-    "limit=5&cursor=%") {
+    "limit=5&cursor=%",
+    "cursor=7fffffffffffffff.$ID", "cursor=1.$ID", "cursor=ffffffffffffffffffffff.$ID", 'cursor=' . 'x' x 4000) {
     it "list with $query: 400" => sub {
         return problem(api(GET => "/users?$query", key => admin_token()), 400, 'bad_parameter');
     };
 }
-for my $query ("cursor=7fffffffffffffff.$ID", "cursor=1.$ID", "cursor=ffffffffffffffffffffff.$ID", 'limit=200', 'other=1') {
+for my $query ('limit=1', 'limit=200') {
     it "list with $query is answered" => sub {
         my $r = api(GET => "/users?$query", key => admin_token());
         return ([$r->{status}, ref $r->{json}{data}], [200, 'ARRAY']);
