@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "../core/wa_audit.h"
 #include "../core/wa_users.h"
 #include "page.h"
 
@@ -43,6 +44,8 @@ static json_t *user_json(const wa_user *u)
 WA_API_HANDLER(wa_api_user_create)
 {
     const char *role = wa_json_str(req->json, "role");
+    wa_audit_entry audit;
+    json_t *detail;
     wa_user user;
     wa_code code;
 
@@ -57,8 +60,12 @@ WA_API_HANDLER(wa_api_user_create)
     user.max_requests_per_minute = wa_json_int(req->json,
                                                "max_requests_per_minute", 0);
     user.max_sessions = wa_json_int(req->json, "max_sessions", 0);
-    code = wa_user_create(app, req->pool, req->request_id, &user,
-                          wa_json_str(req->json, "password"), r);
+    detail = wa_json_own(
+        req->pool,
+        json_pack("{s:s, s:s}", "username", user.username, "role", user.role));
+    audit = wa_audit_of(req, "user.create", "user", NULL, detail);
+    code = wa_user_create(app, req->pool, &user,
+                          wa_json_str(req->json, "password"), &audit, r);
     if (code != WA_OK) {
         return code;
     }

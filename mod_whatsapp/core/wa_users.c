@@ -10,6 +10,8 @@
 #include "../base/wa_id.h"
 #include "../base/wa_json.h"
 #include "../base/wa_log.h"
+#include "wa_audit.h"
+#include "wa_tx.h"
 
 #define USERNAME_MIN 3
 #define USERNAME_MAX 64
@@ -153,38 +155,50 @@ wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
     return code == WA_OK ? hash_password(app, p, password, hash, r) : code;
 }
 
-wa_code wa_user_create(wa_app *app, apr_pool_t *p, const char *request_id,
-                       wa_user *u, const char *password, wa_result *r)
+typedef struct create_job {
+    apr_pool_t *p;
+    wa_user *user;
+    const char *hash;
+    wa_audit_entry *audit;
+} create_job;
+
+static apr_status_t do_create(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
-    const char *hash = NULL;
-    wa_db *db;
+    create_job *job = baton;
+    wa_user *u = job->user;
+    apr_pool_t *p = job->p;
     wa_db_rows *rows;
     apr_status_t rv;
-    wa_code code = check_user(u, password, r);
 
-    if (code == WA_OK && password) {
-        code = hash_password(app, p, password, &hash, r);
-    }
-    if (code == WA_OK) {
-        code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
-    }
-    if (code != WA_OK) {
-        return code;
-    }
-    u->id = wa_id_uuid(p);
-    rv = WA_DB_RUN(db, WA_SQL_USER_INSERT, &rows, u->id, u->username, u->email,
-                   hash, u->role, wa_db_p_int(p, u->max_messages_per_minute),
+    rv = WA_DB_RUN(db, WA_SQL_USER_INSERT, &rows, wa_id_uuid(p), u->username,
+                   u->email, job->hash, u->role,
+                   wa_db_p_int(p, u->max_messages_per_minute),
                    wa_db_p_int(p, u->max_messages_per_day),
                    wa_db_p_int(p, u->max_requests_per_minute),
                    wa_db_p_int(p, u->max_sessions));
     if (rv != APR_SUCCESS) {
-        code = wa_user_write_failed(db, rv, request_id, r);
+        wa_user_write_failed(db, rv, job->audit->request_id, r);
+        return rv;
     }
-    else {
-        *u = *wa_user_from_row(p, rows, 0);
+    *u = *wa_user_from_row(p, rows, 0);
+    job->audit->target_id = u->id;
+    return wa_audit_append(app, p, db, job->audit);
+}
+
+wa_code wa_user_create(wa_app *app, apr_pool_t *p, wa_user *u,
+                       const char *password, struct wa_audit_entry *audit,
+                       wa_result *r)
+{
+    create_job job = { p, u, NULL, audit };
+    wa_code code = check_user(u, password, r);
+
+    if (code == WA_OK && password) {
+        code = hash_password(app, p, password, &job.hash, r);
     }
-    wa_db_close(db);
-    return code;
+    if (code != WA_OK) {
+        return code;
+    }
+    return wa_tx_run(app, p, audit->request_id, do_create, &job, r);
 }
 
 wa_code wa_user_get(wa_app *app, apr_pool_t *p, const char *request_id,

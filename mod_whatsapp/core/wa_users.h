@@ -8,6 +8,7 @@
 #include "wa_app.h"
 
 struct wa_req;
+struct wa_audit_entry;
 
 /* What a user gets when the admin names no limits. */
 #define WA_DEFAULT_MESSAGES_PER_MINUTE 600
@@ -62,9 +63,11 @@ typedef struct wa_user_change {
 
 /** Make a user; id and times are filled. Zero limits get the defaults.
  * @param password plain, or NULL: no login by password
+ * @param audit who makes it; its target is filled
  * @return WA_OK, WA_E_INVALID, WA_E_USERNAME_TAKEN, WA_E_EMAIL_TAKEN, … */
-wa_code wa_user_create(wa_app *app, apr_pool_t *p, const char *request_id,
-                       wa_user *user, const char *password, wa_result *r);
+wa_code wa_user_create(wa_app *app, apr_pool_t *p, wa_user *user,
+                       const char *password, struct wa_audit_entry *audit,
+                       wa_result *r);
 
 /** @return WA_OK or WA_E_NOT_FOUND, … */
 wa_code wa_user_get(wa_app *app, apr_pool_t *p, const char *request_id,

@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
+#include "../core/wa_audit.h"
 #include "../core/wa_users.h"
 
 int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
@@ -16,6 +17,7 @@ int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
 {
     wa_result *r = wa_result_make(p);
     const char *password;
+    wa_audit_entry audit;
     wa_user user;
     wa_code code;
 
@@ -31,7 +33,11 @@ int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
     user.username = username;
     user.email = apr_pstrcat(p, username, "@localhost.localdomain", NULL);
     user.role = "admin";
-    code = wa_user_create(app, p, NULL, &user, password, r);
+    memset(&audit, 0, sizeof(audit));
+    audit.actor = "whatsappd";
+    audit.action = "user.create";
+    audit.target_type = "user";
+    code = wa_user_create(app, p, &user, password, &audit, r);
     if (code == WA_E_USERNAME_TAKEN) {
         printf("user %s exists; left as it is\n", username);
         return EXIT_SUCCESS;
