@@ -46,10 +46,13 @@ export function within(promise, what, ms = DEADLINE) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** A directory that is gone after the test. */
-export function tempDir(t) {
+const dirs = [];
+process.once('exit', () => dirs.forEach((dir) => rmSync(dir, { recursive: true, force: true, maxRetries: 5 })));
+
+/** A directory that is gone when the tests are: whoever writes to it has ended by then. */
+export function tempDir() {
   const dir = mkdtempSync(path.join(tmpdir(), 'wa-sandbox-'));
-  t.after(() => rmSync(dir, { recursive: true, force: true }));
+  dirs.push(dir);
   return dir;
 }
 
@@ -150,7 +153,7 @@ export class SandboxProcess extends EventEmitter {
 }
 
 /** Starts a sandbox that ends with the test. */
-export async function sandbox(t, dataDir = tempDir(t)) {
+export async function sandbox(t, dataDir = tempDir()) {
   const s = new SandboxProcess(dataDir);
   t.after(() => s.kill());
   return s.start();

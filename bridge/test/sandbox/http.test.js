@@ -128,7 +128,7 @@ test('it listens on loopback only', async (t) => {
   assert.deepEqual(parseListen('127.0.0.1:8083'), { host: '127.0.0.1', port: 8083 });
   assert.deepEqual(parseListen('[::1]:0'), { host: '::1', port: 0 });
   assert.deepEqual(parseListen('localhost:1'), { host: 'localhost', port: 1 });
-  const s = new SandboxProcess(tempDir(t));
+  const s = new SandboxProcess(tempDir());
   s.listen = '0.0.0.0:0';
   await assert.rejects(s.start(), /ended with 1/);
 });

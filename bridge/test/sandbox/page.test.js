@@ -10,7 +10,7 @@ const fixture = (name) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.
 /** A page in a browser, and what the browser complained about. */
 async function browse(t, url) {
   const { chromium } = await import('playwright-core');
-  const context = await chromium.launchPersistentContext(tempDir(t), {
+  const context = await chromium.launchPersistentContext(tempDir(), {
     executablePath: CHROMIUM,
     viewport: { width: 1280, height: 900 },
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],

@@ -8,7 +8,7 @@ import { tempDir } from './harness.js';
 const all = (store) => Object.fromEntries(store.entries(''));
 
 test('what was committed is there after a crash; a torn line is not', async (t) => {
-  const dir = tempDir(t);
+  const dir = tempDir();
   const store = await new Store(dir).open();
   store.put('a', { n: 1 });
   store.put('b', 'x');
@@ -26,7 +26,7 @@ test('what was committed is there after a crash; a torn line is not', async (t) 
 });
 
 test('one batch is there as a whole or not at all', async (t) => {
-  const dir = tempDir(t);
+  const dir = tempDir();
   const store = await new Store(dir).open();
   store.put('ratchet', 1);
   store.put('message', 1);
@@ -44,7 +44,7 @@ test('one batch is there as a whole or not at all', async (t) => {
 });
 
 test('it compacts itself and loses nothing', async (t) => {
-  const dir = tempDir(t);
+  const dir = tempDir();
   const store = await new Store(dir).open();
   const value = 'v'.repeat(200_000);
   for (let i = 0; i < 400; i++) {
@@ -61,7 +61,7 @@ test('it compacts itself and loses nothing', async (t) => {
 });
 
 test('a crash in the middle of compacting loses nothing', async (t) => {
-  const dir = tempDir(t);
+  const dir = tempDir();
   const store = await new Store(dir).open();
   for (let i = 0; i < 20; i++) store.put(`key ${i}`, i);
   await store.close();
