@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 const LOOPBACK = /^(127(?:\.\d{1,3}){3}|localhost|\[::1\])$/;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const MIN_SECRET = 16;
+const WEB_VERSION = /^\d+(\.\d+){1,3}(-[a-z]+)?$/;
 
 /** Names each setting that is wrong. */
 export class EnvError extends Error {}
@@ -93,8 +94,19 @@ export function readEnv(env) {
     ),
     dataDir: env.BRIDGE_DATA_DIR,
     defaultEngine: env.BRIDGE_DEFAULT_ENGINE || 'baileys',
+    webjs: {
+      chromium: env.BRIDGE_CHROMIUM || null,
+      webVersion: env.BRIDGE_WEB_VERSION || null,
+      webVersionDir: env.BRIDGE_WEB_VERSION_DIR || null,
+    },
     logLevel: env.LOG_LEVEL || 'info',
   };
+  if (Boolean(settings.webjs.webVersion) !== Boolean(settings.webjs.webVersionDir)) {
+    errors.push('BRIDGE_WEB_VERSION and BRIDGE_WEB_VERSION_DIR go together');
+  }
+  if (settings.webjs.webVersion && !WEB_VERSION.test(settings.webjs.webVersion)) {
+    errors.push('BRIDGE_WEB_VERSION must look like 2.3000.1031000000');
+  }
   if (!settings.dataDir) {
     errors.push('BRIDGE_DATA_DIR is not set');
   }

@@ -18,6 +18,7 @@ const TABLE = {
   not_supported: [501, 'The engine of the session cannot do this'],
   session_unavailable: [503, 'The session is not connected at the moment'],
   ack_timeout: [504, 'WhatsApp has not acknowledged the message yet'],
+  outcome_unknown: [504, 'Whether the message was sent is not known'],
 };
 
 /** An error that is told to the caller. */

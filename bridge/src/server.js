@@ -55,7 +55,7 @@ async function start() {
   await makePrivateDirectory(dataDir);
   await lockDirectory(dataDir);
   const bridgeId = await permanentId(dataDir, randomUUID);
-  const engines = await loadEngines({ waUrl: settings.waUrl, defaultEngine: settings.defaultEngine, logger });
+  const engines = await loadEngines({ waUrl: settings.waUrl, defaultEngine: settings.defaultEngine, webjs: settings.webjs, logger });
   const journal = await EventJournal.open(join(dataDir, 'events'), {
     master,
     onError: (error) => logger.error({ err: error }, 'the event journal could not be written, will be repeated'),

@@ -8,6 +8,7 @@
  * @property {string} name
  * @property {string} version
  * @property {string[]} capabilities what it can do; the API answers 501 for the rest
+ * @property {string|null} [unavailable] why it can't be used here
  * @property {(options: AccountOptions) => Promise<Account>} openAccount
  *
  * @typedef {object} AccountOptions
@@ -33,6 +34,8 @@
  * @property {(message: {id: string, to: string, message: Buffer}) => Promise<void>} send resolves when it has left
  * @property {(phone: string) => Promise<string|null>} lookup
  * @property {(timeoutMs: number) => Promise<void>} unlink
+ * @property {(ids: string[]) => Promise<void>} [outcomes] tells (onAck, onReceipt) what it knows of these messages;
+ *           of engines without the capability caller_message_id
  * @property {() => void} end closes it; no handler is called any more
  *
  * @typedef {object} LinkHandlers
@@ -40,6 +43,7 @@
  * @property {(identity: object) => void} onPaired the phone has scanned; the connection will be restarted
  * @property {(identity: object) => void} onOpen
  * @property {(identity: object) => void} onProfile
+ * @property {() => void} onInterrupted it is trying to connect again by itself; onOpen or onClose follows
  * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout', code?: any}) => void} onClose
  * @property {(ack: {id: string, error?: string, at: string}) => void} onAck
  * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt
@@ -50,6 +54,7 @@
  */
 import { Problem } from '../problems.js';
 import { createBaileysEngine } from './baileys/engine.js';
+import { createWebjsEngine } from './webjs/engine.js';
 
 /** The engines there are, by name. */
 export class Engines {
@@ -70,15 +75,25 @@ export class Engines {
     if (!engine) {
       throw new Problem('unknown_engine', `There is no engine "${name}"`);
     }
+    if (engine.unavailable) {
+      throw new Problem('not_supported', `The engine ${name} is not available: ${engine.unavailable}`);
+    }
     return engine;
   }
 
   list() {
-    return [...this.#engines.values()].map(({ name, version, capabilities }) => ({ name, version, capabilities }));
+    return [...this.#engines.values()].map(({ name, version, capabilities, unavailable = null }) => ({
+      name,
+      version,
+      capabilities,
+      available: unavailable === null,
+      reason: unavailable,
+    }));
   }
 }
 
 /** Loads every engine that is installed. */
-export async function loadEngines({ waUrl, defaultEngine, logger }) {
-  return new Engines([await createBaileysEngine({ waUrl, logger })], defaultEngine);
+export async function loadEngines({ waUrl, defaultEngine, webjs, logger }) {
+  const engines = await Promise.all([createBaileysEngine({ waUrl, logger }), createWebjsEngine({ waUrl, webjs, logger })]);
+  return new Engines(engines, defaultEngine);
 }

@@ -19,6 +19,7 @@ export class Outbox {
   #attempts = new Map();
   #chats = new Map();
   #lookups = new LookupCache();
+  #repeatable;
 
   /**
    * @param {object} options
@@ -26,12 +27,14 @@ export class Outbox {
    * @param {(text: string) => Buffer} options.encodeText
    * @param {() => import('../engines/index.js').Link} options.link the open link; throws a Problem when there is none
    * @param {(data: object) => void} options.tell appends a message.status event
+   * @param {boolean} [options.repeatable] a message sent again under its id is shown once
    */
-  constructor({ sent, encodeText, link, tell }) {
+  constructor({ sent, encodeText, link, tell, repeatable = true }) {
     this.#sent = sent;
     this.#encodeText = encodeText;
     this.#link = link;
     this.#tell = tell;
+    this.#repeatable = repeatable;
   }
 
   /**
@@ -48,11 +51,19 @@ export class Outbox {
     }
     const recipient = parseRecipient(request.to);
     let attempt = this.#attempts.get(request.id);
-    if (!attempt || (attempt.leftAt && Date.now() - attempt.leftAt > RESEND_AFTER_MS)) {
+    if (!attempt && known?.left && !this.#repeatable) {
+      throw this.#late('An earlier attempt may have sent it');
+    }
+    if (!attempt || (this.#repeatable && attempt.leftAt && Date.now() - attempt.leftAt > RESEND_AFTER_MS)) {
       this.#link();
       attempt = this.#begin(request, recipient, attempt);
     }
-    return within(request.timeoutMs, attempt.result, () => new Problem('ack_timeout', undefined, { retryAfter: RETRY_AFTER_S }));
+    return within(request.timeoutMs, attempt.result, () => this.#late());
+  }
+
+  /** What is said when WhatsApp has not answered: whether a repeat is safe depends on the engine. */
+  #late(detail) {
+    return this.#repeatable ? new Problem('ack_timeout', detail, { retryAfter: RETRY_AFTER_S }) : new Problem('outcome_unknown', detail);
   }
 
   #begin({ id, text }, recipient, earlier) {
@@ -84,8 +95,19 @@ export class Outbox {
       this.#sent.begin(id, chat, message);
       sent = this.#sent.get(id);
     }
+    if (!this.#repeatable) {
+      this.#sent.leaving(id, true);
+      await this.#sent.flush();
+    }
     attempt.leaving = true;
-    await link.send({ id, to: sent.chat, message });
+    try {
+      await link.send({ id, to: sent.chat, message });
+    } catch (error) {
+      if (!this.#repeatable && neverLeft(error)) {
+        this.#sent.leaving(id, false);
+      }
+      throw error;
+    }
     attempt.leftAt = Date.now();
   }
 
@@ -116,7 +138,7 @@ export class Outbox {
     if (error instanceof Problem) {
       attempt.reject(error);
     } else if (attempt.leaving && !neverLeft(error)) {
-      attempt.reject(new Problem('ack_timeout', 'The connection failed while the message was being sent', { retryAfter: RETRY_AFTER_S }));
+      attempt.reject(this.#late('The connection failed while the message was being sent'));
     } else {
       attempt.reject(new Problem('session_unavailable', 'The message could not be sent now', { retryAfter: RETRY_AFTER_S }));
     }
@@ -180,9 +202,17 @@ export class Outbox {
     for (const [id, attempt] of this.#attempts) {
       if (attempt.leaving) {
         this.#settle(id, () =>
-          attempt.reject(new Problem('ack_timeout', 'The connection was lost before WhatsApp acknowledged', { retryAfter: RETRY_AFTER_S })),
+          attempt.reject(this.#late('The connection was lost before WhatsApp acknowledged')),
         );
       }
+    }
+  }
+
+  /** After a connection: asks what became of messages whose outcome is not known. */
+  async reconcile() {
+    const ids = this.#repeatable ? [] : this.#sent.unresolved();
+    if (ids.length) {
+      await this.#link().outcomes(ids);
     }
   }
 
@@ -212,7 +242,7 @@ function newAttempt() {
 }
 
 function neverLeft(error) {
-  return /connection closed|all encryptions failed|not authenticated/i.test(error?.message ?? '');
+  return error?.neverLeft || /connection closed|all encryptions failed|not authenticated/i.test(error?.message ?? '');
 }
 
 function rejected(code) {

@@ -21,6 +21,7 @@ export const RANKS = { trying: 0, failed: 1, sent: 2, delivered: 3, read: 4, pla
  * @property {number} begunAt
  * @property {string} [sentAt] when WhatsApp's server acknowledged it
  * @property {string} [code] why it failed
+ * @property {boolean} [left] it may have left (noted only for engines whose sends can't be repeated)
  */
 
 export class SentLog {
@@ -119,6 +120,23 @@ export class SentLog {
     Object.assign(sent, change);
     this.#segments.at(-1).log.append(Buffer.from(JSON.stringify({ id, change })));
     return true;
+  }
+
+  /** Notes that a message is about to leave, or that it provably did not, after all. */
+  leaving(id, left) {
+    const sent = this.get(id);
+    if (sent) {
+      sent.left = left;
+      this.#segments.at(-1).log.append(Buffer.from(JSON.stringify({ id, change: { left } })));
+    }
+  }
+
+  /** @returns {string[]} messages that may have left, and of which nothing was heard since */
+  unresolved() {
+    return [...this.#index.keys()].filter((id) => {
+      const sent = this.get(id);
+      return sent?.left && sent.status === 'trying';
+    });
   }
 
   /** @returns {Promise<Buffer|null>} the content of a message sent in the last 24 hours */

@@ -104,6 +104,7 @@ export class Session {
       encodeText: (text) => this.#account.encodeText(text),
       link: () => this.#openLink(),
       tell: (data) => journal.append({ session: this.id, type: 'message.status', data }),
+      repeatable: this.#engine.capabilities.includes('caller_message_id'),
     });
     this.#account.receive((message) => this.#tellInbound(message));
   }
@@ -327,6 +328,7 @@ export class Session {
       onQr: heard((qr) => this.#onQr(qr)),
       onPaired: heard((identity) => this.#onPaired(identity)),
       onOpen: heard((identity) => this.#onOpen(identity)),
+      onInterrupted: heard(() => this.#onInterrupted()),
       onProfile: heard((identity) => this.#onProfile(identity)),
       onClose: heard((reason) => this.#onClose(reason)),
       onActivity: heard(() => this.#active()),
@@ -370,6 +372,12 @@ export class Session {
       qr_expires_at: null,
       connected_at: new Date().toISOString(),
     });
+    this.#outbox.reconcile().catch((error) => this.logger.warn({ err: error }, 'what became of earlier messages is not known'));
+  }
+
+  /** The link is there, but WhatsApp is not, for the moment. */
+  #onInterrupted() {
+    this.#change({ status: 'connecting', reason: 'network', connected_at: null });
   }
 
   #onProfile({ phone, pushName }) {

@@ -5,7 +5,7 @@ export function fakeEngine() {
   const engine = {
     name: 'fake',
     version: '1',
-    capabilities: ['text', 'contact_check'],
+    capabilities: ['text', 'contact_check', 'caller_message_id'],
     links: [],
     erased: 0,
     linked: false,

@@ -1,0 +1,346 @@
+/**
+ * The process of one session: the library and its browser. It is told what to do and tells what happens over
+ * IPC (link.js). A fault of the library, or 64 MiB of it, ends here; when the bridge ends, this ends, and the
+ * browser with it.
+ */
+import { createRequire } from 'node:module';
+import { killGroup } from './browser.js';
+import {
+  acksOf, hookedLibrary, messagesSince, missingModules, Nudge, pageScript, probe, takeIdBack, wantId,
+} from './hooks.js';
+import { toChatId, toJid } from './messages.js';
+
+const CLOSE_MS = 2000;
+const UNLINK_STEP_MS = 50;
+const PAGE_ORIGIN = 'https://web.whatsapp.com';
+
+/** How a state of the page, or the library's word for it, ends a link. */
+const ENDS = {
+  LOGOUT: 'logged_out',
+  UNPAIRED: 'logged_out',
+  CONFLICT: 'replaced',
+  TOS_BLOCK: 'banned',
+  SMB_TOS_BLOCK: 'banned',
+  PROXYBLOCK: 'banned',
+  DEPRECATED_VERSION: 'incompatible',
+};
+
+/** Passing states, in which the page tries to connect by itself. */
+const PASSING = new Set(['OPENING', 'PAIRING', 'TIMEOUT', 'UNLAUNCHED']);
+
+const CHANGED_PAGE = /unknown module|Cannot read propert|is not a function|is not a constructor|Couldn't load version/i;
+
+/** Rejects when `promise` takes too long; what it does later is nobody's business. */
+function within(ms, promise, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms} ms`)), ms);
+  });
+  promise.catch(() => {});
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+const words = (error) => String(error?.message ?? error);
+
+class Driver {
+  #options;
+  #client = null;
+  #browserPid = null;
+  #initialised = false;
+  #opened = false;
+  #readyTimer = null;
+  #probeTimer = null;
+  #failures = 0;
+  #nudge = null;
+  #sending = null;
+  #sends = Promise.resolve();
+  #unlinking = false;
+  #loggedOut = false;
+  #ending = false;
+
+  /** @param {object} options see Link.#options() */
+  constructor(options) {
+    this.#options = options;
+  }
+
+  tell(message) {
+    if (process.connected) {
+      process.send(message);
+    }
+  }
+
+  get #page() {
+    return this.#client.pupPage;
+  }
+
+  async start() {
+    const { dir, executablePath, headless, args, userAgent, skipHooks, webVersion, webVersionDir, authMs } = this.#options;
+    const { Client, Auth } = hookedLibrary(createRequire(import.meta.url)('whatsapp-web.js'), skipHooks);
+    this.#client = new Client({
+      authStrategy: new Auth({ dataPath: dir, clientId: 'profile' }),
+      authTimeoutMs: authMs,
+      userAgent,
+      evalOnNewDoc: pageScript(skipHooks),
+      // A version is pinned by the operator or not at all; nothing is fetched from elsewhere or written.
+      ...(webVersion ? { webVersion } : {}),
+      webVersionCache: webVersion ? { type: 'local', path: webVersionDir, strict: true } : { type: 'none' },
+      puppeteer: {
+        executablePath,
+        headless,
+        args,
+        // Over a pipe the browser ends with this process, whatever ends that.
+        pipe: true,
+        handleSIGINT: false,
+        handleSIGTERM: false,
+        handleSIGHUP: false,
+      },
+    });
+    this.#listen();
+    try {
+      await this.#client.initialize();
+      this.#initialised = true;
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #listen() {
+    const client = this.#client;
+    client.on('browser', () => this.#onBrowser());
+    client.on('qr', (code) => this.tell({ type: 'qr', code }));
+    client.on('authenticated', () => this.#onAuthenticated());
+    client.on('ready', () => this.#onReady().catch((error) => this.#fail(error)));
+    client.on('change_state', (state) => this.#onState(state));
+    client.on('disconnected', (reason) => this.#onDisconnected(reason));
+    client.on('inject_failed', (error) => this.#fail(error));
+    client.on('message_create', (message) => this.#onCreated(message));
+    client.on('message', (message) => this.tell({ type: 'message', message: message.rawData }));
+    client.on('message_ack', (message, ack) => this.#onAck(message.id, ack));
+  }
+
+  #onBrowser() {
+    const { pupBrowser, pupPage } = this.#client;
+    this.#browserPid = pupBrowser.process()?.pid ?? null;
+    // The library does not notice any of these.
+    pupBrowser.on('disconnected', () => this.close('network', 'browser_gone'));
+    pupPage.on('error', () => this.close('network', 'page_crashed'));
+    pupPage.on('close', () => this.close('network', 'page_closed'));
+    this.#nudge = new Nudge(pupPage, this.#options.skipHooks);
+    this.#probe();
+  }
+
+  #onAuthenticated() {
+    this.tell({ type: 'authenticated' });
+    clearTimeout(this.#readyTimer);
+    this.#readyTimer = setTimeout(() => void this.#diagnose(), this.#options.readyMs);
+  }
+
+  /** Authenticated, but never ready: has the page changed, or is it only stuck? */
+  async #diagnose() {
+    const { probeDeadlineMs } = this.#options;
+    const missing = await within(probeDeadlineMs, missingModules(this.#page), 'a look at the page').catch(() => []);
+    if (missing.length) {
+      this.close('incompatible', `WhatsApp Web ${await this.#version()} lacks ${missing.join(', ')}`);
+    } else {
+      this.close('network', 'never_ready');
+    }
+  }
+
+  async #version() {
+    const { probeDeadlineMs } = this.#options;
+    return within(probeDeadlineMs, this.#page.evaluate(() => window.Debug?.VERSION), 'the version').catch(() => 'of unknown version');
+  }
+
+  async #onReady() {
+    clearTimeout(this.#readyTimer);
+    const { wid, pushname } = this.#client.info;
+    const page = await this.#page.evaluate(() => ({ version: window.Debug?.VERSION, alias: window.__bridge?.alias }));
+    this.#opened = true;
+    this.tell({ type: 'open', phone: wid?.server === 'c.us' ? `+${wid.user}` : null, pushName: pushname ?? null, ...page });
+  }
+
+  #onState(state) {
+    if (ENDS[state]) {
+      this.close(ENDS[state], state);
+    } else if (this.#opened) {
+      this.tell({ type: 'state', connected: !PASSING.has(state), state });
+    }
+  }
+
+  #onDisconnected(reason) {
+    this.#loggedOut = ENDS[reason] === 'logged_out';
+    this.close(ENDS[reason] ?? 'network', String(reason));
+  }
+
+  /** The page made an own message; if it is the one being sent and has another id, they belong together. */
+  #onCreated({ id, body, to }) {
+    const sending = this.#sending;
+    if (id.fromMe && sending && id.id !== sending.id && body === sending.text && toJid(to) === sending.to) {
+      this.tell({ type: 'mapped', id: sending.id, waId: id.id });
+    }
+  }
+
+  #onAck({ fromMe, id, remote }, ack) {
+    if (fromMe) {
+      this.tell({ type: 'ack', waId: id, chat: toJid(remote), ack, at: Date.now() });
+    }
+  }
+
+  /** Asks the page how it is, again and again. A page that does not answer is as good as dead. */
+  #probe() {
+    const { probeMs, probeDeadlineMs, probeFailures } = this.#options;
+    this.#probeTimer = setTimeout(async () => {
+      try {
+        const answer = await within(probeDeadlineMs, this.#page.evaluate(probe), 'an answer of the page');
+        this.#failures = 0;
+        this.tell({ type: 'alive', state: answer.state });
+        if (this.#initialised && answer.origin !== PAGE_ORIGIN) {
+          this.close('network', 'navigated_away');
+        } else if (await within(probeDeadlineMs, this.#nudge.after(answer), 'a nudge')) {
+          this.tell({ type: 'new_codes' });
+        }
+      } catch (error) {
+        this.#failures += 1;
+        this.log(`the page did not answer (${this.#failures}): ${words(error)}`);
+        if (this.#failures >= probeFailures) {
+          this.close('network', 'unresponsive');
+        }
+      }
+      if (!this.#ending) {
+        this.#probe();
+      }
+    }, probeMs);
+  }
+
+  /** One send at a time: an id is for the next message that the page makes. */
+  send(request) {
+    const run = this.#sends.then(() => this.#send(request));
+    this.#sends = run.catch(() => {});
+    return run;
+  }
+
+  async #send({ id, to, text }) {
+    let asked = false;
+    let used = null;
+    this.#sending = { id, to, text };
+    try {
+      const willUse = await wantId(this.#page, id);
+      asked = true;
+      const message = await this.#client.sendMessage(toChatId(to), text, { sendSeen: false, linkPreview: false });
+      used = message?.id?.id ?? null;
+      if (willUse) {
+        // Whoever else the page may make a message for must not get it.
+        await takeIdBack(this.#page, id).catch(() => {});
+      }
+      if (used && used !== id) {
+        this.tell({ type: 'mapped', id, waId: used });
+      }
+      return { left: true };
+    } catch (error) {
+      const unused = asked ? await takeIdBack(this.#page, id).catch(() => false) : true;
+      return { left: !unused, missing: /No LID for user/i.test(words(error)), reason: words(error) };
+    } finally {
+      this.#sending = null;
+    }
+  }
+
+  async lookup({ phone }) {
+    return toJid(await this.#client.getNumberId(phone)) || null;
+  }
+
+  async acks({ ids }) {
+    return acksOf(this.#page, ids);
+  }
+
+  async missed({ since }) {
+    return this.#options.skipHooks.includes('missedMessages') ? [] : messagesSince(this.#page, since);
+  }
+
+  /** Unlinks at WhatsApp, and waits until the page has been told so. */
+  async unlink({ timeoutMs }) {
+    this.#unlinking = true;
+    const until = Date.now() + timeoutMs;
+    await within(timeoutMs, this.#page.evaluate(() => window.require('WAWebSocketModel').Socket.logout()), 'the logout').catch(() => {});
+    while (!this.#loggedOut && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, UNLINK_STEP_MS));
+    }
+    return this.#loggedOut;
+  }
+
+  #fail(error) {
+    const text = words(error);
+    this.log(text);
+    if (CHANGED_PAGE.test(text)) {
+      void this.#version().then((version) => this.close('incompatible', `WhatsApp Web ${version}: ${text.split('\n')[0]}`));
+    } else {
+      this.close('network', text.split('\n')[0]);
+    }
+  }
+
+  log(text) {
+    this.tell({ type: 'log', text });
+  }
+
+  /** An error that nobody waits for: of the library's own listeners, mostly when the page has gone. */
+  onStray(error) {
+    this.log(`stray: ${words(error)}`);
+    if (/auth timeout|ready timeout/.test(words(error))) {
+      this.close('network', words(error));
+    }
+  }
+
+  close(kind, code) {
+    if (this.#ending || this.#unlinking) {
+      return;
+    }
+    this.tell({ type: 'close', kind, code });
+    void this.end();
+  }
+
+  /** Closes the browser, by force if it does not go by itself, and ends. */
+  async end() {
+    if (this.#ending) {
+      return;
+    }
+    this.#ending = true;
+    clearTimeout(this.#readyTimer);
+    clearTimeout(this.#probeTimer);
+    await within(CLOSE_MS, Promise.resolve(this.#client?.pupBrowser?.close()), 'closing the browser').catch(() => {});
+    this.die();
+  }
+
+  /** At once. */
+  die() {
+    if (this.#browserPid) {
+      killGroup(this.#browserPid);
+    }
+    process.exit(0);
+  }
+}
+
+let driver = null;
+
+process.on('message', async (message) => {
+  if (message.type === 'start') {
+    driver = new Driver(message.options);
+    await driver.start();
+    return;
+  }
+  if (message.type === 'end') {
+    await driver.end();
+    return;
+  }
+  const { n, type } = message;
+  try {
+    driver.tell({ type: 'answer', n, value: await driver[type](message) });
+  } catch (error) {
+    driver.tell({ type: 'answer', n, error: words(error) });
+  }
+});
+
+// The bridge is gone, or has let go.
+process.on('disconnect', () => (driver ? driver.die() : process.exit(0)));
+process.on('SIGINT', () => {});
+process.on('SIGTERM', () => {});
+process.on('unhandledRejection', (error) => driver?.onStray(error));
+process.on('uncaughtException', (error) => driver?.onStray(error));
