@@ -15,7 +15,7 @@ const wa_field wa_api_user_fields[] = {
     { "username", WA_F_STRING, 1, 1, 64, NULL },
     { "email", WA_F_STRING, 1, 1, 254, NULL },
     { "password", WA_F_STRING, 0, 1, WA_PASSWORD_MAX, NULL },
-    { "role", WA_F_STRING, 0, 1, 16, roles },
+    { "role", WA_F_STRING, 0, 1, 16, NULL },
     { "max_messages_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
     { "max_messages_per_day", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
     { "max_requests_per_minute", WA_F_INT, 0, 1, WA_LIMIT_MAX, NULL },
