@@ -8,6 +8,7 @@
 #include "../base/wa_id.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "wa_tx.h"
 
 #define NAME_MAX_LEN 64
 /* A bridge reports every 5 s; two missed reports and it is not believed. */
@@ -141,44 +142,44 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
     return code;
 }
 
-static wa_code want(wa_app *app, apr_pool_t *p, const char *request_id,
-                    const char *user_id, const char *name, const char *engine,
-                    wa_session **session, wa_result *r)
-{
-    wa_db *db;
-    wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+typedef struct want_job {
+    apr_pool_t *p;
+    const char *user_id, *name, *engine;
+    wa_session *session;
+} want_job;
 
-    *session = NULL;
-    if (code != WA_OK) {
-        return code;
+/* The lock comes first, as a statement of its own, so that of two that ask at
+ * one time the second counts the first one's session. */
+static apr_status_t do_want(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    want_job *job = baton;
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_USER_LOCK, NULL, job->user_id);
+
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(job->p),
+                       job->user_id, job->name, job->engine);
     }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(p), user_id, name,
-                   engine);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
+    if (rv == APR_SUCCESS && !wa_db_count(rows)) {
+        wa_fail(r, WA_E_SESSION_LIMIT,
+                "The user may have no further session beside the ones there"
+                " are");
     }
-    else if (!wa_db_count(rows)) {
-        code = wa_fail(r, WA_E_SESSION_LIMIT,
-                       "The user may have no further session beside the ones"
-                       " there are");
+    else if (rv == APR_SUCCESS) {
+        job->session = session_from_row(job->p, rows, 0);
     }
-    else {
-        *session = session_from_row(p, rows, 0);
-    }
-    wa_db_close(db);
-    return code;
+    return rv;
 }
 
 wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *name,
                         const char *engine, wa_session **session, wa_result *r)
 {
+    want_job job = { p, user_id, name, engine ? engine : "baileys", NULL };
     wa_bridge_state state;
-    wa_code code = want(app, p, request_id, user_id, name,
-                        engine ? engine : "baileys", session, r);
+    wa_code code = wa_tx_run(app, p, request_id, do_want, &job, r);
 
+    *session = job.session;
     if (!*session) {
         return code;
     }

@@ -27,6 +27,8 @@
       " max_requests_per_minute, max_sessions)"                               \
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"                          \
       " RETURNING " WA_SQL_USER_COLUMNS)                                      \
+    /* Orders changes of what belongs to a user. $1 id */ \
+    X(USER_LOCK, "SELECT id FROM users WHERE id = $1 FOR UPDATE") \
     /* $1 id */                                                               \
     X(USER_BY_ID,                                                             \
       "SELECT " WA_SQL_USER_COLUMNS " FROM users WHERE id = $1")              \
