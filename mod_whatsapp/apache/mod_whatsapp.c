@@ -7,6 +7,7 @@
 #include <http_log.h>
 
 #include "../base/wa_crypto.h"
+#include "../core/wa_usage.h"
 
 APLOG_USE_MODULE(whatsapp);
 
@@ -47,6 +48,27 @@ static void default_places(wa_settings *settings)
     }
 }
 
+static apr_status_t stop_usage(void *data)
+{
+    wa_usage_stop(data);
+    return APR_SUCCESS;
+}
+
+/* Without its log the API works all the same. The thread has to end before
+ * anything that it uses goes, hence the early cleanup. */
+static void start_usage(apr_pool_t *pchild, server_rec *s)
+{
+    apr_status_t rv = wa_usage_start(app);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     "WA0003: requests are not logged, for there is no thread"
+                     " to do it");
+        return;
+    }
+    apr_pool_pre_cleanup_register(pchild, app, stop_usage);
+}
+
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     wa_settings *settings = mod_whatsapp_settings();
@@ -67,7 +89,9 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (rv != APR_SUCCESS) {
         app = NULL; /* every request is told; the log says why */
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "WA0002: %s", why);
+        return;
     }
+    start_usage(pchild, s);
 }
 
 static int handler(request_rec *r)

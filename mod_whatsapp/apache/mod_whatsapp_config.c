@@ -60,6 +60,7 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppSendWait", "seconds a send waits for WhatsApp"),
     VALUE("WhatsAppMessageTTL", "seconds after which an unsent message fails"),
     VALUE("WhatsAppTokenLifetime", "seconds an access token lives"),
+    VALUE("WhatsAppLogDays", "days a request stays in the log"),
     { NULL }
 };
 // clang-format on

@@ -230,6 +230,7 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
     const char *path = below(r, mount);
     wa_req *req = apr_pcalloc(r->pool, sizeof(*req));
     wa_resp *resp = wa_resp_make(r->pool);
+    apr_off_t bytes;
 
     if (!path) {
         return DECLINED;
@@ -247,6 +248,9 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
                       "The server could not start; its log says why");
         wa_resp_problem(resp, req, res);
     }
-    (void)answer(r, req, resp);
+    bytes = answer(r, req, resp);
+    if (app && table == wa_routes_api) {
+        wa_flow_log(app, req, resp, r->method, bytes);
+    }
     return OK;
 }

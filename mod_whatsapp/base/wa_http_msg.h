@@ -27,6 +27,7 @@ typedef struct wa_body {
     apr_status_t (*read)(void *baton, char *buf, apr_size_t *len);
     void *baton;
     apr_off_t declared; /* Content-Length, or -1 */
+    apr_off_t taken;    /* bytes read so far */
 } wa_body;
 
 typedef struct wa_req {

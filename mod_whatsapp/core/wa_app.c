@@ -49,6 +49,7 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, message_ttl) },
     { "WhatsAppTokenLifetime", SET_SECONDS,
       APR_OFFSETOF(wa_settings, token_life) },
+    { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
 };
 
 #define SETTINGS (sizeof(settings_table) / sizeof(settings_table[0]))
@@ -64,6 +65,7 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->send_wait = apr_time_from_sec(10);
     s->message_ttl = apr_time_from_sec(86400);
     s->token_life = apr_time_from_sec(900);
+    s->log_days = 90;
     return s;
 }
 

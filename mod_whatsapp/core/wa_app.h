@@ -18,6 +18,7 @@
 
 struct wa_local_limits;
 struct wa_health_cache;
+struct wa_usage;
 
 /** Settings, each from the directive or whatsappd.conf line of that name. */
 typedef struct wa_settings {
@@ -34,6 +35,7 @@ typedef struct wa_settings {
     apr_interval_time_t send_wait;    /* WhatsAppSendWait */
     apr_interval_time_t message_ttl;  /* WhatsAppMessageTTL */
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
+    int log_days;                     /* WhatsAppLogDays */
 } wa_settings;
 
 /** Settings with their defaults. */
@@ -72,8 +74,9 @@ typedef struct wa_app {
     const char *instance; /* UUID of this process, owner of leases */
     struct wa_local_limits *local_limits; /* while Redis is away */
     struct wa_health_cache *health;
-    apr_uint32_t waiting; /* requests in a waiting place; atomic */
-    apr_uint32_t logins;  /* password checks under way; atomic */
+    struct wa_usage *usage; /* the request log's buffer, or NULL */
+    apr_uint32_t waiting;   /* requests in a waiting place; atomic */
+    apr_uint32_t logins;    /* password checks under way; atomic */
 } wa_app;
 
 /** Make the gateways; nothing is connected yet. settings and secrets must

@@ -482,12 +482,12 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
     if (code != WA_OK) {
         return code;
     }
+    *pwho = who; /* known, so the log can name it though it has to wait */
     if (state->requests.used > state->requests.limit) {
         return wa_fail_retry(r, WA_E_RATE_LIMITED, state->requests.reset,
                              "%" APR_INT64_T_FMT " requests a minute are"
                              " allowed; try again in %d s",
                              state->requests.limit, state->requests.reset);
     }
-    *pwho = who;
     return WA_OK;
 }

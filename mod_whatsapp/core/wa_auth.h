@@ -18,6 +18,8 @@
  * cookie of our pages (with CSRF checks), and count
  * the request against its limit: one round trip to Redis where the principal
  * is cached, PostgreSQL otherwise.
+ * @param who set when the request is authenticated, so with
+ *        WA_E_RATE_LIMITED too
  * @param state its requests window is filled
  * @return WA_OK; WA_E_UNAUTHORIZED, WA_E_BAD_KEY, WA_E_BAD_TOKEN,
  *         WA_E_ADDRESS, WA_E_CSRF, WA_E_RATE_LIMITED, WA_E_DB_UNAVAILABLE */

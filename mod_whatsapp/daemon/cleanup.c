@@ -2,23 +2,103 @@
 /* Takes away what has had its time. */
 #include "wad.h"
 
+#include <apr_general.h>
+
 #include "../base/wa_log.h"
 
 #define INTERVAL apr_time_from_sec(3600)
 #define RETRY apr_time_from_sec(60)
+/* Rows taken away by one statement: a fraction of a second. */
+#define BATCH 5000
+#define BATCH_TEXT APR_STRINGIFY(BATCH)
+/* Between two batches, so that the requests' own rows get through. */
+#define BREATHE apr_time_from_msec(50)
+
+/* Everything there is to do at a time, each with a connection of its own.
+ * @param more set when there is more to do at once */
+typedef apr_status_t step_fn(wa_app *app, apr_pool_t *p, wa_db *db, int *more);
+
+static apr_status_t old_logins(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
+{
+    return wa_db_run(db, WA_SQL_LOGINS_PURGE, NULL, 0, NULL);
+}
+
+static apr_status_t old_sums(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
+{
+    return wa_db_run(db, WA_SQL_USAGE_HOURLY_PURGE, NULL, 0, NULL);
+}
+
+static apr_status_t old_requests(wa_app *app, apr_pool_t *p, wa_db *db,
+                                 int *more)
+{
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_LOG_PURGE, &rows,
+                                wa_db_p_int(p, app->settings->log_days),
+                                BATCH_TEXT);
+
+    *more = rv == APR_SUCCESS && wa_db_affected(rows) >= BATCH;
+    return rv;
+}
+
+/* The requests of users that were deleted. */
+static apr_status_t erased_users(wa_app *app, apr_pool_t *p, wa_db *db,
+                                 int *more)
+{
+    wa_db_rows *rows;
+    const char *user;
+    apr_status_t rv = wa_db_run(db, WA_SQL_USAGE_ERASURE_DUE, NULL, 0, &rows);
+
+    if (rv != APR_SUCCESS || !wa_db_count(rows)) {
+        return rv;
+    }
+    *more = 1;
+    user = wa_db_str(rows, 0, 0);
+    rv = WA_DB_RUN(db, WA_SQL_LOG_PURGE_USER, &rows, user, BATCH_TEXT);
+    if (rv == APR_SUCCESS && wa_db_affected(rows) < BATCH) {
+        rv = WA_DB_RUN(db, WA_SQL_USAGE_ERASURE_DONE, NULL, user);
+    }
+    return rv;
+}
+
+static step_fn *const steps[] = { old_logins, old_sums, old_requests,
+                                  erased_users };
+
+static apr_status_t run_step(wa_app *app, apr_pool_t *p, step_fn *step)
+{
+    apr_pool_t *scratch;
+    apr_status_t rv;
+    wa_db *db;
+    int more;
+
+    apr_pool_create(&scratch, p);
+    do {
+        more = 0;
+        apr_pool_clear(scratch);
+        rv = wa_db_open(&db, scratch, &app->db);
+        if (rv == APR_SUCCESS) {
+            rv = step(app, scratch, db, &more);
+        }
+        wa_db_close(db);
+        if (more) {
+            apr_sleep(BREATHE);
+        }
+    } while (rv == APR_SUCCESS && more && !wad_stopping());
+    apr_pool_destroy(scratch);
+    return rv;
+}
 
 apr_interval_time_t wad_cleanup_run(wa_app *app, void *state, apr_pool_t *p)
 {
-    wa_db *db = NULL;
-    apr_status_t rv = wa_db_open(&db, p, &app->db);
+    apr_status_t rv = APR_SUCCESS;
+    apr_size_t i;
 
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_run(db, WA_SQL_LOGINS_PURGE, NULL, 0, NULL);
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]) && rv == APR_SUCCESS;
+         i++) {
+        rv = run_step(app, p, steps[i]);
     }
-    wa_db_close(db);
     if (rv != APR_SUCCESS) {
         wa_log(WA_LOG_WARNING, NULL,
-               "WA0441: old logins could not be taken away");
+               "WA0441: what has had its time could not be taken away");
     }
     return rv == APR_SUCCESS ? INTERVAL : RETRY;
 }

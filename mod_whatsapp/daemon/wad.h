@@ -46,6 +46,9 @@ wad_job_fn wad_erasures_run;
 /* sessions.c: starts sessions whose start was lost */
 wad_job_fn wad_sessions_run;
 
+/* usage.c: adds up what was counted */
+wad_job_fn wad_usage_run;
+
 /* cleanup.c: takes away what has had its time */
 wad_job_fn wad_cleanup_run;
 

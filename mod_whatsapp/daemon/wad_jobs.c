@@ -13,6 +13,7 @@ static const wad_job jobs[] = {
     { "heartbeat", wad_heartbeat_run, NULL },
     { "erasures", wad_erasures_run, NULL },
     { "sessions", wad_sessions_run, NULL },
+    { "usage", wad_usage_run, NULL },
     { "cleanup", wad_cleanup_run, NULL },
 };
 

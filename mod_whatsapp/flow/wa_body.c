@@ -59,6 +59,7 @@ static wa_code read_all(wa_req *req, apr_size_t max, const char **text,
             return read_failed(rv, max, r);
         }
         used += room;
+        req->body.taken = (apr_off_t)used;
         if (used > max) {
             return too_large(max, r);
         }

@@ -7,6 +7,7 @@
 
 #include "../core/wa_auth.h"
 #include "../core/wa_limits.h"
+#include "../core/wa_usage.h"
 #include "wa_body.h"
 
 /* One step of the line; all have this form so that they stand in a table. */
@@ -81,4 +82,24 @@ void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
         apr_table_setn(resp->headers, "Cache-Control", "no-store");
     }
     apr_table_setn(resp->headers, "X-Content-Type-Options", "nosniff");
+}
+
+void wa_flow_log(wa_app *app, const wa_req *req, const wa_resp *resp,
+                 const char *method, apr_off_t bytes)
+{
+    const wa_principal *who = req->principal;
+    wa_usage_row row;
+
+    row.at = req->received;
+    row.duration = apr_time_now() - req->received;
+    row.bytes_in = req->body.taken;
+    row.bytes_out = bytes;
+    row.endpoint = req->route ? req->route->path : NULL;
+    row.status = resp->status;
+    WA_USAGE_TEXT(row.user_id, who ? who->user_id : NULL);
+    WA_USAGE_TEXT(row.key_id, who ? who->key_id : NULL);
+    WA_USAGE_TEXT(row.method, method);
+    WA_USAGE_TEXT(row.address, req->peer);
+    WA_USAGE_TEXT(row.request_id, req->request_id);
+    wa_usage_note(app, &row);
 }

@@ -11,4 +11,9 @@
 void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req,
                  wa_resp *resp);
 
+/** Put the answered request into the log; nobody waits for that.
+ * @param method as the client sent it @param bytes of the answer's body */
+void wa_flow_log(wa_app *app, const wa_req *req, const wa_resp *resp,
+                 const char *method, apr_off_t bytes);
+
 #endif

@@ -105,6 +105,8 @@ apr_time_t wa_db_time(const wa_db_rows *rows, int row, int col);
 const char *wa_db_p_int(apr_pool_t *p, apr_int64_t v);
 /** A time as timestamptz parameter text; 0 is SQL NULL. */
 const char *wa_db_p_time(apr_pool_t *p, apr_time_t t);
+/** Texts as an array's parameter text, to be cast there; NULL is SQL NULL. */
+const char *wa_db_p_array(apr_pool_t *p, const char *const *values, int count);
 /** "t" or "f". */
 const char *wa_db_p_bool(int v);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file wa_db_rows.c @brief Values out of results and into parameters. */
 #include <apr_strings.h>
+#include <string.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 
@@ -82,6 +83,59 @@ const char *wa_db_p_time(apr_pool_t *p, apr_time_t t)
     return apr_psprintf(p, "%04d-%02d-%02d %02d:%02d:%02d.%06d+00",
                         x.tm_year + 1900, x.tm_mon + 1, x.tm_mday, x.tm_hour,
                         x.tm_min, x.tm_sec, x.tm_usec);
+}
+
+/* The bytes a text takes as an array's element, quotes and comma included. */
+static apr_size_t element_size(const char *value)
+{
+    apr_size_t size = 3;
+
+    if (!value) {
+        return sizeof("NULL,") - 1;
+    }
+    for (; *value; value++) {
+        size += *value == '"' || *value == '\\' ? 2 : 1;
+    }
+    return size;
+}
+
+static char *put_element(char *at, const char *value)
+{
+    if (!value) {
+        memcpy(at, "NULL", 4);
+        return at + 4;
+    }
+    *at++ = '"';
+    for (; *value; value++) {
+        if (*value == '"' || *value == '\\') {
+            *at++ = '\\';
+        }
+        *at++ = *value;
+    }
+    *at++ = '"';
+    return at;
+}
+
+const char *wa_db_p_array(apr_pool_t *p, const char *const *values, int count)
+{
+    apr_size_t size = 3;
+    char *text, *at;
+    int i;
+
+    for (i = 0; i < count; i++) {
+        size += element_size(values[i]);
+    }
+    text = at = apr_palloc(p, size);
+    *at++ = '{';
+    for (i = 0; i < count; i++) {
+        if (i) {
+            *at++ = ',';
+        }
+        at = put_element(at, values[i]);
+    }
+    *at++ = '}';
+    *at = '\0';
+    return text;
 }
 
 const char *wa_db_p_bool(int v)

@@ -18,6 +18,7 @@
 #include "wa_sql_logins.h"
 #include "wa_sql_messages.h"
 #include "wa_sql_sessions.h"
+#include "wa_sql_usage.h"
 #include "wa_sql_users.h"
 
 #define WA_SQL_LIST(X)                                                         \
@@ -27,7 +28,8 @@
     WA_SQL_LOGINS(X)                                                           \
     WA_SQL_AUDIT(X)                                                            \
     WA_SQL_SESSIONS(X)                                                         \
-    WA_SQL_MESSAGES(X)
+    WA_SQL_MESSAGES(X)                                                         \
+    WA_SQL_USAGE(X)
 
 #define WA_SQL_ENUM(id, text) WA_SQL_##id,
 typedef enum wa_sql_id {
