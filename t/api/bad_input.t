@@ -123,7 +123,8 @@ my @NO_PHONES = (
 );
 for my $recipient (@NO_PHONES) {
     it 'recipient: ' . json($recipient) => sub {
-        return problem(send_(body(recipient => $recipient)), 422, 'invalid_recipient');
+        return problem(send_(body(recipient => $recipient)), 422, 'invalid_recipient',
+            errors => [['/recipient', 'format']]);
     };
 }
 it 'a recipient of 65 characters' => sub {
