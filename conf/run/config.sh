@@ -76,16 +76,6 @@ module_lines() {
     printf 'LoadModule whatsapp_module %s/build/mod_whatsapp.so\n' "$WA_ROOT"
 }
 
-# Where the whole of the files of htdocs/ is served from.
-document_root() {
-    if [[ -d $WA_ROOT/htdocs ]]; then
-        printf '%s' "$WA_ROOT/htdocs"
-    else
-        mkdir -p "$WA_BASE/apache/htdocs"
-        printf '%s' "$WA_BASE/apache/htdocs"
-    fi
-}
-
 make_config() {
     local me shm=posix values
     me=$(id -un)
@@ -94,7 +84,13 @@ make_config() {
         "SECRETS=$SECRETS" "REDIS_SOCKET=$REDIS_SOCKET" "SHM=$shm"
         "CONNINFO=$WA_CONNINFO" "MODE=$WA_MODE" "PUBLIC_PORT=$PUBLIC_PORT"
         "INTERNAL_PORT=$INTERNAL_PORT" "BRIDGE_PORT=$BRIDGE_PORT"
-        "DOCUMENT_ROOT=$(document_root)")
+        "HTDOCS=$WA_ROOT/htdocs" "DOCS=$WA_ROOT/docs")
+    # Only the sandbox has virtual phones to show.
+    if [[ $WA_MODE == sandbox ]]; then
+        values+=("SANDBOX_LINK=Redirect 302 \"/sandbox\" \"http://127.0.0.1:$SANDBOX_PORT/\"")
+    else
+        values+=("SANDBOX_LINK=# no sandbox in live mode")
+    fi
     render postgresql.conf.in "$WA_BASE/etc/postgresql.conf" "${values[@]}"
     render pg_hba.conf.in "$WA_BASE/etc/pg_hba.conf" "${values[@]}"
     render pg_ident.conf.in "$WA_BASE/etc/pg_ident.conf" "${values[@]}"
@@ -102,6 +98,7 @@ make_config() {
     render whatsappd.conf.in "$WA_BASE/whatsappd.conf" "${values[@]}"
     module_lines >"$WA_BASE/apache/modules.conf"
     render whatsapp.conf.in "$WA_BASE/apache/whatsapp.conf" "${values[@]}"
+    render ../pages.conf "$WA_BASE/apache/pages.conf" "${values[@]}"
     render httpd.conf.in "$WA_BASE/apache/httpd.conf" "${values[@]}"
 }
 

@@ -57,23 +57,24 @@ bring_node() {
     node_usable "$(node_brought)"
 }
 
-# bridge_stamp KIND: what the installed packages were made from.
-bridge_stamp() {
-    printf '%s %s' "$1" "$(sha256sum <"$WA_ROOT/bridge/package-lock.json" | cut -d' ' -f1)"
+# packages_stamp FOLDER KIND: what the installed packages were made from.
+packages_stamp() {
+    printf '%s %s' "$2" "$(sha256sum <"$WA_ROOT/$1/package-lock.json" | cut -d' ' -f1)"
 }
 
-# bridge_current KIND: all (with what the tests need) serves for prod too.
-bridge_current() {
+# packages_current FOLDER KIND: all (with what the tests need) serves for prod too.
+packages_current() {
     local have
-    { read -r have <"$WA_ROOT/bridge/node_modules/.mod_whatsapp"; } 2>/dev/null || return 1
-    [[ $have == "$(bridge_stamp all)" || $have == "$(bridge_stamp "$1")" ]]
+    { read -r have <"$WA_ROOT/$1/node_modules/.mod_whatsapp"; } 2>/dev/null || return 1
+    [[ $have == "$(packages_stamp "$1" all)" || $have == "$(packages_stamp "$1" "$2")" ]]
 }
 
-bridge_install() {
-    local omit=(--omit=dev)
-    [[ $1 != all ]] || omit=()
-    (cd "$WA_ROOT/bridge" && npm_ci "${omit[@]}")
-    printf "%s\n" "$(bridge_stamp "$1")" >"$WA_ROOT/bridge/node_modules/.mod_whatsapp"
+# The engine for a browser is optional: `run` goes without, the tests have it.
+packages_install() {
+    local omit=(--omit=dev --omit=optional)
+    [[ $2 != all ]] || omit=()
+    (cd "$WA_ROOT/$1" && npm_ci "${omit[@]}")
+    printf "%s\n" "$(packages_stamp "$1" "$2")" >"$WA_ROOT/$1/node_modules/.mod_whatsapp"
 }
 
 # ensure_node KIND (prod or all)
@@ -84,9 +85,11 @@ ensure_node() {
         step 'Node.js (a newer one, as an npm package)' "$log" bring_node
         WA_NODE=$(node_brought)
     fi
-    if ! bridge_current "$1"; then
-        CURE=('npm must reach its registry for the packages that bridge/package-lock.json lists.')
-        step 'Node packages of the bridge' "$log" bridge_install "$1"
-    fi
+    local folder
+    for folder in bridge htdocs; do
+        if packages_current "$folder" "$1"; then continue; fi
+        CURE=("npm must reach its registry for the packages that $folder/package-lock.json lists.")
+        step "Node packages of $folder" "$log" packages_install "$folder" "$1"
+    done
     export WA_NODE
 }

@@ -124,10 +124,7 @@ wrapper() {
 export_addresses() {
     wrapper ctl ctl.sh
     wrapper pg_ctl pg_ctl.sh
-    mkdir -p "$WA_BASE/apache/htdocs"
-    WA_TEST_DOCUMENT_ROOT=$WA_BASE/apache/htdocs
-    [[ ! -d $WA_ROOT/htdocs ]] || WA_TEST_DOCUMENT_ROOT=$WA_ROOT/htdocs
-    export WA_TEST_DOCUMENT_ROOT
+    export WA_TEST_DOCUMENT_ROOT=$WA_ROOT/htdocs
     export WA_TEST_SRC_DIR=$WA_ROOT WA_TEST_BUILD_DIR=$WA_ROOT/build
     export WA_TEST_DIR=$WA_BASE WA_TEST_LOG_DIR=$WA_BASE/log
     export WA_TEST_SECRETS_DIR=$SECRETS
@@ -209,23 +206,24 @@ node_total() { sed -n "s/^# $1 //p" "$tap" | tail -n 1; }
 # node_lines RESULT: the names in its "ok" or "not ok" lines, at any depth.
 node_lines() { grep -E "^ *$1 [0-9]+ - " "$tap" | sed -E "s/^ *$1 [0-9]+ - //" || true; }
 
-group_bridge() {
-    local f files=() tap=$WA_BASE/log/bridge.tap rc=0 name pass bad skip
-    local options=(--test --test-timeout=600000)
+# group_node NAME HEADING FOLDER: the *.test.js below a folder, one file at a time.
+group_node() {
+    local f files=() tap=$WA_BASE/log/$1.tap rc=0 name pass bad skip
+    local options=(--test --test-timeout=600000 --test-concurrency=1)
     while IFS= read -r f; do
         if wanted "${f#"$WA_ROOT"/}"; then files+=("$f"); fi
-    done < <(find "$WA_ROOT/bridge/test" -name '*.test.js' 2>/dev/null | sort)
+    done < <(find "$WA_ROOT/$3" -name '*.test.js' 2>/dev/null | sort)
     if ((!${#files[@]})); then
-        none 'tests of bridge and sandbox'
+        none "tests of $2"
         return 0
     fi
-    heading 'Bridge and sandbox'
+    heading "$2"
     step_begin "node --test, ${#files[@]} files"
     # A test that failed may leave a server that would keep its file from ending.
     if "$WA_NODE" --test-force-exit -e '' 2>/dev/null; then options+=(--test-force-exit); fi
     bounded env -C "$WA_ROOT/bridge" "$WA_NODE" "${options[@]}" --test-reporter=tap \
         --test-reporter-destination="$tap" "${files[@]}" \
-        >"$WA_BASE/log/bridge-tests.log" 2>&1 || rc=$?
+        >"$WA_BASE/log/$1-tests.log" 2>&1 || rc=$?
     if ((rc)); then
         step_end failed
         grep -E -A 20 '^ *not ok ' "$tap" | head -n 120 | sed 's/^/    /' || true
@@ -234,20 +232,20 @@ group_bridge() {
     fi
     pass=$(node_total pass)
     if [[ -z $pass ]]; then
-        tail_log "$WA_BASE/log/bridge-tests.log"
-        fail 'bridge: the runner ended without totals'
+        tail_log "$WA_BASE/log/$1-tests.log"
+        fail "$1: the runner ended without totals"
         return 0
     fi
     bad=$(($(node_total fail) + $(node_total cancelled)))
     skip=$(node_total skipped)
     while IFS= read -r name; do
-        [[ $name == *' # TODO'* ]] || why+=("bridge: $name")
+        [[ $name == *' # TODO'* ]] || why+=("$1: $name")
     done < <(node_lines 'not ok')
     passed=$((passed + pass)) failed=$((failed + bad))
-    # A listed skip is "bridge: NAME: REASON", or "bridge: NAME" without one.
+    # A listed skip is "bridge: NAME: REASON" (or browser), or without a reason.
     while IFS= read -r name; do
         [[ $name == *' # SKIP'* ]] || continue
-        name="bridge: ${name/ # SKIP/:}"
+        name="$1: ${name/ # SKIP/:}"
         if ! grep -qxF -- "${name%:}" "$WA_ROOT/t/SKIPS"; then
             fail "a skip that t/SKIPS does not list: $name"
             skip=$((skip - 1))
@@ -255,8 +253,8 @@ group_bridge() {
     done < <(node_lines ok)
     skipped=$((skipped + skip))
     say "  $pass passed, $bad failed, $skip skipped"
-    if ((rc && !bad)); then fail "bridge: the runner ended with status $rc"; fi
-    if ((pass + bad == 0)); then fail 'bridge: no test was run'; fi
+    if ((rc && !bad)); then fail "$1: the runner ended with status $rc"; fi
+    if ((pass + bad == 0)); then fail "$1: no test was run"; fi
 }
 
 # Apache-Test writes into its tree, so it gets a copy of t/.
@@ -287,6 +285,19 @@ group_apache() {
     log=$WA_BASE/t/logs/error_log
     if [[ ! -s $results ]]; then tail_log "$log" 30; fi
     check_crashes "$log"
+}
+
+# The pages, in a browser, against the stack as `run` starts it.
+group_browser() {
+    if ! compgen -G "$WA_ROOT/t/browser/*.test.js" >/dev/null; then
+        none 'tests of the pages'
+        return 0
+    fi
+    if ! start_component apache 30; then
+        fail 'Apache did not start for the tests of the pages'
+        return 0
+    fi
+    group_node browser 'Pages, in a browser' t/browser
 }
 
 # An Apache that Apache-Test did not stop.
@@ -328,7 +339,10 @@ done <<<"$WA_GUARDS_FAILED"
 
 start_stack
 export_addresses
+# Apache-Test starts one of its own on this port.
+stop_component apache
 group_unit
-group_bridge
+group_node bridge 'Bridge and sandbox' bridge/test
 group_apache
+group_browser
 finished=1

@@ -54,7 +54,7 @@ test_all() {
     run_guards
 
     WA_MODE=sandbox
-    WA_COMPONENTS='postgresql redis sandbox bridge whatsappd'
+    WA_COMPONENTS='postgresql redis sandbox bridge whatsappd apache'
     WA_GUARDS_PASSED=$guards_passed
     WA_GUARDS_FAILED=$(printf '%s\n' "${guards_failed[@]}")
     WA_GUARDS_ALL=$( (compgen -G "$WA_ROOT/t/check/*.sh" || true) | wc -l)

@@ -27,6 +27,17 @@ class QuietRecord extends SessionRecord {
 }
 
 class QuietCipher extends SessionCipher {
+  /** The library steps a session's ratchet also when the message was not meant for it; that is undone here. */
+  async doDecryptWhisperMessage(data, session) {
+    const before = session?.serialize();
+    try {
+      return await super.doDecryptWhisperMessage(data, session);
+    } catch (error) {
+      if (before) Object.assign(session, session.constructor.deserialize(before));
+      throw error;
+    }
+  }
+
   async decryptWithSessions(data, sessions) {
     for (const session of sessions) {
       try {

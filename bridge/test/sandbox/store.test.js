@@ -7,7 +7,7 @@ import { tempDir } from './harness.js';
 
 const all = (store) => Object.fromEntries(store.entries(''));
 
-test('what was committed is there after a crash; a torn line is not', async (t) => {
+test('what was committed is there after a crash; a torn line is not', async () => {
   const dir = tempDir();
   const store = await new Store(dir).open();
   store.put('a', { n: 1 });
@@ -25,7 +25,7 @@ test('what was committed is there after a crash; a torn line is not', async (t) 
   assert.deepEqual(all(await new Store(dir).open()), { a: { n: 2 }, c: 1 });
 });
 
-test('one batch is there as a whole or not at all', async (t) => {
+test('one batch is there as a whole or not at all', async () => {
   const dir = tempDir();
   const store = await new Store(dir).open();
   store.put('ratchet', 1);
@@ -43,7 +43,7 @@ test('one batch is there as a whole or not at all', async (t) => {
   }
 });
 
-test('it compacts itself and loses nothing', async (t) => {
+test('it compacts itself and loses nothing', async () => {
   const dir = tempDir();
   const store = await new Store(dir).open();
   const value = 'v'.repeat(200_000);
@@ -60,7 +60,7 @@ test('it compacts itself and loses nothing', async (t) => {
   assert.deepEqual(all(await new Store(dir).open()), before);
 });
 
-test('a crash in the middle of compacting loses nothing', async (t) => {
+test('a crash in the middle of compacting loses nothing', async () => {
   const dir = tempDir();
   const store = await new Store(dir).open();
   for (let i = 0; i < 20; i++) store.put(`key ${i}`, i);
