@@ -40,7 +40,7 @@ function place(node, first) {
   const heading = node.querySelector('h1');
   document.title = `${heading?.textContent ?? 'Admin'} · mod_whatsapp`;
   window.scrollTo(0, 0);
-  const target = node.querySelector('[autofocus]') ?? heading;
+  const target = node.querySelector('[data-focus]') ?? heading;
   if (target === heading) heading?.setAttribute('tabindex', '-1');
   if (!first) target?.focus();
 }

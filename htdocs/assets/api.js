@@ -24,6 +24,18 @@ const NO_ANSWER = { code: 'no_answer', title: 'The server gives no answer', deta
 const TOO_LATE = { code: 'no_answer', title: 'The server did not answer in time', detail: 'Try again in a moment.' };
 const UNREADABLE = { code: 'unreadable', title: "The answer can't be read", detail: 'Something between this page and the server answered in its place.' };
 
+/* How far the clock of this machine is behind the server's. */
+let behind = 0;
+/** The time of the server, in milliseconds: what its times are compared with. */
+export const serverNow = () => Date.now() + behind;
+
+function readClock(response) {
+  const theirs = Date.parse(response.headers.get('Date'));
+  // The header knows whole seconds only: less is no difference.
+  if (theirs) behind = Math.abs(theirs - Date.now()) > 2000 ? theirs - Date.now() : 0;
+  return response;
+}
+
 async function readJson(response) {
   try {
     return await response.json();
@@ -48,12 +60,12 @@ async function send(method, path, { credential, body, accept = 'application/json
   if (body) headers['Content-Type'] = 'application/json';
   const late = AbortSignal.timeout(TIMEOUT);
   try {
-    return await fetch(path, {
+    return readClock(await fetch(path, {
       method, headers, redirect,
       body: body && JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, late]) : late,
       credentials: 'omit', cache: 'no-store', referrerPolicy: 'no-referrer'
-    });
+    }));
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Problem(late.aborted ? TOO_LATE : NO_ANSWER);

@@ -15,8 +15,8 @@ const button = (page, name) => page.getByRole('button', { name, exact: true });
 const step = (page, n) => page.locator(`[data-step="${n}"]`);
 const unique = () => `t-${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 7)}`;
 
-async function openAdmin(hash = '') {
-  const opened = await openPage(browser.context);
+async function openAdmin(hash = '', { context } = browser) {
+  const opened = await openPage(context);
   await opened.page.goto(`${base}/admin/${hash}`);
   return opened;
 }
@@ -56,8 +56,10 @@ test('signing in: wrong, right, after a reload, and out again', async () => {
   await page.close();
 });
 
-test('a login that lives on gets new tokens; one that ended asks again and comes back', async () => {
-  const { page, expect, assertQuiet } = await openAdmin('#/users/new');
+test('a login that lives on gets new tokens; one that ended asks again and comes back', async (t) => {
+  const own = await openBrowser(); // its clock is set
+  t.after(own.close);
+  const { page, expect, assertQuiet } = await openAdmin('#/users/new', own);
   await page.clock.install();
   await page.reload();
   await page.getByLabel('User name').fill(admin.username);

@@ -26,7 +26,7 @@ export const admin = {
 };
 
 const { chromium } = createRequire(new URL('bridge/package.json', root))('playwright-core');
-const axeSource = readFileSync(new URL('htdocs/node_modules/axe-core/axe.min.js', root), 'utf8');
+const axeSource = readFileSync(createRequire(new URL('htdocs/package.json', root)).resolve('axe-core/axe.min.js'), 'utf8');
 
 /* --- the browser ---------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making a key, and showing it the one time. */
+import { serverNow } from '../../assets/api.js';
 import { copyButton, dayAndTime, el } from '../../assets/dom.js';
 import { field, form } from '../form.js';
 import { notice } from '../parts.js';
@@ -10,7 +11,7 @@ const LIVES = [['', 'never'], [30, 'in 30 days'], [90, 'in 90 days'], [365, 'in 
 function requestOf(values) {
   const request = { name: values.name.trim() };
   if (values.expires_at) {
-    request.expires_at = new Date(Date.now() + values.expires_at * DAY).toISOString();
+    request.expires_at = new Date(serverNow() + values.expires_at * DAY).toISOString();
   }
   return request;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Linking a phone with a key: start, show the code, follow the state. */
+import { serverNow } from '../../assets/api.js';
 import { copyButton, el, icon, say } from '../../assets/dom.js';
 import { poll } from '../../assets/poll.js';
 import { notice, problemNotice } from '../parts.js';
@@ -68,7 +69,7 @@ function codeView({ api, server, signal }) {
   }
 
   function countDown(expiresAt) {
-    const seconds = Math.max(0, Math.round((new Date(expiresAt) - Date.now()) / 1000));
+    const seconds = Math.max(0, Math.round((new Date(expiresAt) - serverNow()) / 1000));
     life = Math.max(life, seconds);
     bar.style.setProperty('--left', life ? seconds / life : 0);
     say(left, seconds ? `A new code in ${seconds} s` : 'A new code is on its way');

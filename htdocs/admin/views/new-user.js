@@ -37,7 +37,7 @@ function requestOf(values) {
 export default function newUser({ api, announce }) {
   const username = field({
     name: 'username', label: 'User name', hint: '3 to 64 letters, digits, dots, hyphens and underscores',
-    control: el('input', { autocapitalize: 'none', spellcheck: 'false', required: true, maxlength: 64, autofocus: true })
+    control: el('input', { autocapitalize: 'none', spellcheck: 'false', required: true, maxlength: 64, 'data-focus': true })
   });
   const email = field({
     name: 'email', label: 'E-mail address',

@@ -25,7 +25,7 @@ async function requireAdmin(api) {
 export default function signInView({ note, onEnd, start }) {
   const username = field({
     name: 'username', label: 'User name',
-    control: el('input', { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', required: true, autofocus: true, maxlength: 64 })
+    control: el('input', { autocomplete: 'username', autocapitalize: 'none', spellcheck: 'false', required: true, 'data-focus': true, maxlength: 64 })
   });
   const password = field({
     name: 'password', label: 'Password',
