@@ -219,8 +219,6 @@ group_node() {
     fi
     heading "$2"
     step_begin "node --test, ${#files[@]} files"
-    # A test that failed may leave a server that would keep its file from ending.
-    if "$WA_NODE" --test-force-exit -e '' 2>/dev/null; then options+=(--test-force-exit); fi
     bounded env -C "$WA_ROOT/bridge" "$WA_NODE" "${options[@]}" --test-reporter=tap \
         --test-reporter-destination="$tap" "${files[@]}" \
         >"$WA_BASE/log/$1-tests.log" 2>&1 || rc=$?
