@@ -9,6 +9,10 @@ export const NO_FAULTS = {
   sync_delay_ms: 0,
   /** Frames that appear in the page after it has connected, and once more when it is linked. */
   iframes: 0,
+  /** A frame that never gets a document of its own, as soon as the page is connected. */
+  dead_frame: false,
+  /** Says that everything is synced before it says that it is connected. */
+  early_sync: false,
   /** Modules that are not there. */
   missing: [],
   /** How long a code is shown, in milliseconds; 0 for as long as the real page does. */

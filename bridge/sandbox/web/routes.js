@@ -8,6 +8,8 @@ const faults = {
     properties: {
       serialized: { type: 'string', pattern: '^[$_A-Za-z][$\\w]{0,30}$' },
       sync_delay_ms: { type: 'integer', minimum: 0, maximum: 600000 },
+      dead_frame: { type: 'boolean' },
+      early_sync: { type: 'boolean' },
       iframes: { type: 'integer', minimum: 0, maximum: 20 },
       missing: { type: 'array', maxItems: 50, items: MODULE },
       code_ms: { type: 'integer', minimum: 0, maximum: 600000 },

@@ -18,7 +18,7 @@ export class Registry {
   #context;
   #sessions = new Map();
   #opening = new Map();
-  #broken = new Set();
+  #broken = new Map();
   #stopping = false;
 
   /**
@@ -58,7 +58,7 @@ export class Registry {
         this.#sessions.set(id, await Session.open(id, this.#context));
       } catch (error) {
         // One session that can't be read must not keep the others down, nor be taken for a new one.
-        this.#broken.add(id);
+        this.#broken.set(id, error);
         this.#context.logger.error({ session: id, err: errorFields(error) }, 'the session could not be loaded');
       }
     }
@@ -82,7 +82,11 @@ export class Registry {
   get(id) {
     const session = this.#sessions.get(id);
     if (!session) {
-      throw this.#broken.has(id) ? new Problem('internal', 'The session could not be loaded') : new Problem('session_not_found');
+      const error = this.#broken.get(id);
+      if (error instanceof Problem) {
+        throw error;
+      }
+      throw error ? new Problem('internal', 'The session could not be loaded') : new Problem('session_not_found');
     }
     return session;
   }

@@ -107,7 +107,15 @@ function showFrames() {
     document.body.append(frame);
   }
 }
+
+function showDeadFrame() {
+  const frame = document.createElement('iframe');
+  frame.src = 'about:blank#x';
+  document.body.append(frame);
+}
+
 socket.on('change:state', (_, state) => {
+  if (state === 'CONNECTED' && faults.dead_frame) showDeadFrame();
   if (state === 'UNPAIRED' || state === 'CONNECTED') setTimeout(showFrames, FRAME_MS);
 });
 

@@ -71,6 +71,7 @@ export class SocketModel extends Model {
         break;
       case 'online':
         onOnline(message.me);
+        if (faults.early_sync) this.set({ hasSynced: true });
         this.set({ state: 'CONNECTED' });
         for (const sent of this.#page.pending()) this.#post(sent);
         break;
