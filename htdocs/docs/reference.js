@@ -18,3 +18,14 @@ SwaggerUIBundle({
   persistAuthorization: false, // keys stay in memory
   validatorUrl: null // nothing leaves for elsewhere
 });
+
+/* What Swagger UI leaves out for people without a mouse or without sight. */
+const NAMES = { servers: 'Server', contentType: 'Media type' };
+
+function mend() {
+  for (const select of document.querySelectorAll('#reference select:not([aria-label])')) {
+    select.setAttribute('aria-label', NAMES[select.id] ?? (select.className.includes('examples') ? 'Example' : 'Value'));
+  }
+  for (const pre of document.querySelectorAll('#reference pre:not([tabindex])')) pre.tabIndex = 0;
+}
+new MutationObserver(mend).observe(document.getElementById('reference'), { childList: true, subtree: true });
