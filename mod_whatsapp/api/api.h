@@ -80,6 +80,19 @@ extern const wa_field wa_api_send_text_fields[];
 WA_API_HANDLER(wa_api_send_text);
 WA_API_HANDLER(wa_api_message_get);
 
+/* usage.c */
+WA_API_HANDLER(wa_api_usage);
+WA_API_HANDLER(wa_api_usage_of_user);
+
+/* logs.c */
+WA_API_HANDLER(wa_api_logs);
+
+/* audit.c */
+WA_API_HANDLER(wa_api_audit);
+
+/* overview.c */
+WA_API_HANDLER(wa_api_overview);
+
 /* internal.c: what the bridge calls */
 WA_API_HANDLER(wa_api_internal_events);
 

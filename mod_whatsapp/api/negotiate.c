@@ -6,18 +6,27 @@
 
 #include <apr_strings.h>
 
-/* In our order of preference, which decides between equal wishes. */
-static const struct {
+/* A form: its name in ?format=, its media type, what it is for us. */
+typedef struct form {
     const char *name, *type;
-    wa_format format;
-} forms[] = {
+    int value;
+} form;
+
+/* In our order of preference, which decides between equal wishes. */
+static const form qr_forms[] = {
     { "svg", "image/svg+xml", WA_FORMAT_SVG },
     { "png", "image/png", WA_FORMAT_PNG },
     { "raw", "text/plain", WA_FORMAT_RAW },
     { "json", "application/json", WA_FORMAT_JSON },
 };
 
-#define FORMS (sizeof(forms) / sizeof(forms[0]))
+static const form list_forms[] = {
+    { "json", "application/json", WA_LIST_JSON },
+    { "csv", "text/csv", WA_LIST_CSV },
+    { "ndjson", "application/x-ndjson", WA_LIST_NDJSON },
+};
+
+#define FORMS(table) (table), sizeof(table) / sizeof((table)[0])
 
 /* How well a range names a type: 3 exactly, 2 by type, 1 by anything, 0 not. */
 static int precision(const char *range, apr_size_t len, const char *type)
@@ -64,7 +73,25 @@ static double wish(apr_pool_t *p, const char *accept, const char *type)
     return q;
 }
 
-wa_code wa_negotiate_qr(const wa_req *req, wa_format *format, wa_result *r)
+/* The names or types of all forms, for people. */
+static const char *all_of(apr_pool_t *p, const form *forms, apr_size_t count,
+                          int types)
+{
+    const char *text = "";
+    apr_size_t i;
+
+    for (i = 0; i < count; i++) {
+        const char *before = !i ? "" : i + 1 < count ? ", " : " and ";
+
+        text = apr_pstrcat(p, text, before,
+                           types ? forms[i].type : forms[i].name, NULL);
+    }
+    return text;
+}
+
+/* The first form is for who has no wish. */
+static wa_code negotiate(const wa_req *req, const form *forms, apr_size_t count,
+                         int *value, wa_result *r)
 {
     const char *accept = req->header(req, "Accept");
     const char *name;
@@ -75,32 +102,50 @@ wa_code wa_negotiate_qr(const wa_req *req, wa_format *format, wa_result *r)
     if (code != WA_OK) {
         return code;
     }
-    for (i = 0; name && i < FORMS; i++) {
+    for (i = 0; name && i < count; i++) {
         if (!strcmp(name, forms[i].name)) {
-            *format = forms[i].format;
+            *value = forms[i].value;
             return WA_OK;
         }
     }
     if (name) {
-        return wa_fail(r, WA_E_BAD_PARAMETER,
-                       "format is svg, png, raw or json");
+        return wa_fail(r, WA_E_BAD_PARAMETER, "format: there are %s",
+                       all_of(r->p, forms, count, 0));
     }
-    *format = WA_FORMAT_SVG;
+    *value = forms[0].value;
     if (!accept || !*accept) {
         return WA_OK;
     }
-    for (i = 0; i < FORMS; i++) {
+    for (i = 0; i < count; i++) {
         double q = wish(req->pool, accept, forms[i].type);
 
         if (q > best) {
             best = q;
-            *format = forms[i].format;
+            *value = forms[i].value;
         }
     }
     if (best <= 0.0) {
-        return wa_fail(r, WA_E_NOT_ACCEPTABLE,
-                       "There are image/svg+xml, image/png, text/plain and"
-                       " application/json");
+        return wa_fail(r, WA_E_NOT_ACCEPTABLE, "There are %s",
+                       all_of(r->p, forms, count, 1));
     }
     return WA_OK;
+}
+
+wa_code wa_negotiate_qr(const wa_req *req, wa_format *format, wa_result *r)
+{
+    int value = WA_FORMAT_SVG;
+    wa_code code = negotiate(req, FORMS(qr_forms), &value, r);
+
+    *format = (wa_format)value;
+    return code;
+}
+
+wa_code wa_negotiate_list(const wa_req *req, wa_list_format *format,
+                          wa_result *r)
+{
+    int value = WA_LIST_JSON;
+    wa_code code = negotiate(req, FORMS(list_forms), &value, r);
+
+    *format = (wa_list_format)value;
+    return code;
 }

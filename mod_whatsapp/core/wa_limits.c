@@ -38,6 +38,21 @@ static wa_redis_script charge_script = {
     ""
 };
 
+/* Only looks. ARGV: user. Answers {requests, messages of the minute, seconds
+ * left of it, messages of the day or -1 when that is not known, seconds left
+ * of it}. */
+static wa_redis_script look_script = {
+    "local t = tonumber(redis.call('TIME')[1])\n"
+    "local m, d = math.floor(t / 60), math.floor(t / 86400)\n"
+    "local function get(k, none)\n"
+    "  return tonumber(redis.call('GET', k) or none)\n"
+    "end\n"
+    "return {get('wa:r:' .. ARGV[1] .. ':' .. m, '0'),\n"
+    "        get('wa:m:' .. ARGV[1] .. ':' .. m, '0'), 60 - t % 60,\n"
+    "        get('wa:d:' .. ARGV[1] .. ':' .. d, '-1'), 86400 - t % 86400}\n",
+    ""
+};
+
 /* Gives n back, never below nothing. ARGV: user, n. */
 static wa_redis_script refund_script = {
     "local t = tonumber(redis.call('TIME')[1])\n"
@@ -192,6 +207,53 @@ wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
         }
     }
     return over ? quota_fail(over, state, r) : WA_OK;
+}
+
+/* Without Redis: what this process has counted. */
+static void look_locally(wa_app *app, apr_pool_t *p, const wa_principal *who,
+                         wa_limit_state *state)
+{
+    apr_time_t now = apr_time_now();
+    apr_int64_t used;
+    int reset;
+
+    state->local = 1;
+    used = wa_local_limits_count(app->local_limits,
+                                 apr_pstrcat(p, "r:", who->user_id, NULL), 0,
+                                 now, &reset);
+    window(&state->requests, who->requests_per_minute, used, reset);
+    used = wa_local_limits_count(app->local_limits,
+                                 apr_pstrcat(p, "m:", who->user_id, NULL), 0,
+                                 now, &reset);
+    window(&state->minute, who->messages_per_minute, used, reset);
+    window(&state->day, who->messages_per_day, -1,
+           DAY - apr_time_sec(now) % DAY);
+}
+
+wa_code wa_limits_look(wa_app *app, apr_pool_t *p, const char *request_id,
+                       const wa_principal *who, wa_limit_state *state,
+                       wa_result *r)
+{
+    wa_redis_reply *reply = NULL;
+    apr_status_t rv = run_script(app, p, &look_script, 1, &who->user_id,
+                                 &reply);
+
+    state->local = 0;
+    if (rv == APR_SUCCESS && reply->count == 5) {
+        const wa_redis_reply *e = reply->elements;
+
+        window(&state->requests, who->requests_per_minute, e[0].integer,
+               e[2].integer);
+        window(&state->minute, who->messages_per_minute, e[1].integer,
+               e[2].integer);
+        window(&state->day, who->messages_per_day, e[3].integer, e[4].integer);
+    }
+    else {
+        look_locally(app, p, who, state);
+    }
+    return state->day.used < 0
+               ? day_count(app, p, request_id, who, &state->day.used, r)
+               : WA_OK;
 }
 
 void wa_limits_refund(wa_app *app, apr_pool_t *p, const wa_principal *who,

@@ -23,6 +23,13 @@ wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
                          const wa_principal *who, int n, wa_limit_state *state,
                          wa_result *r);
 
+/** See where all three windows stand without counting anything.
+ * @return WA_OK, or WA_E_DB_UNAVAILABLE when the day's count could not be
+ *         read */
+wa_code wa_limits_look(wa_app *app, apr_pool_t *p, const char *request_id,
+                       const wa_principal *who, wa_limit_state *state,
+                       wa_result *r);
+
 /** Give n messages back that were charged in vain. */
 void wa_limits_refund(wa_app *app, apr_pool_t *p, const wa_principal *who,
                       int n, wa_limit_state *state);

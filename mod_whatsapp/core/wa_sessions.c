@@ -12,7 +12,6 @@
 
 #define NAME_MAX_LEN 64
 /* A bridge reports every 5 s; two missed reports and it is not believed. */
-#define BRIDGE_SILENT_SECONDS 15
 
 wa_code wa_session_name(const char **name, wa_result *r)
 {
@@ -36,7 +35,7 @@ wa_code wa_session_name(const char **name, wa_result *r)
 /* What was connected is at best reconnecting when its bridge is silent. */
 static void doubt(wa_session *s, apr_int64_t silent)
 {
-    if (s->wanted && silent > BRIDGE_SILENT_SECONDS
+    if (s->wanted && silent > WA_BRIDGE_SILENT_SECONDS
         && (!strcmp(s->status, "connected")
             || !strcmp(s->status, "qr_pending"))) {
         s->status = "connecting";

@@ -15,6 +15,8 @@
 #include "wa_app.h"
 
 #define WA_SESSION_DEFAULT "default"
+/** A bridge that has not been heard of for so long counts as away. */
+#define WA_BRIDGE_SILENT_SECONDS 15
 
 typedef struct wa_session {
     const char *id, *user_id, *name, *engine;

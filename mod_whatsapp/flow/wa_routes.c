@@ -56,6 +56,12 @@ const wa_route wa_routes_api[] = {
 
     { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
+
+    { "GET",  "/usage",               WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_usage },
+    { "GET",  "/users/{id}/usage",    WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_usage_of_user },
+    { "GET",  "/logs",                WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_logs },
+    { "GET",  "/audit",               WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_audit },
+    { "GET",  "/overview",            WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_overview },
     { NULL, NULL, WA_CALLER_PUBLIC, 0, 0, NULL, NULL }
 };
 

@@ -28,7 +28,20 @@
     /* In the order of the chain: $1 the last id seen, $2 rows */             \
     X(AUDIT_PAGE,                                                             \
       "SELECT " WA_SQL_AUDIT_COLUMNS " FROM audit_log WHERE id > $1"          \
-      " ORDER BY id LIMIT $2")
+      " ORDER BY id LIMIT $2")                                                \
+    /* Newest first, filtered by what is not NULL: $1 actor's id, $2 action   \
+     * (or its beginning), $3 target's id, $4 from, $5 until, $6 ids below,   \
+     * $7 rows */                                                             \
+    X(AUDIT_LIST,                                                             \
+      "SELECT " WA_SQL_AUDIT_COLUMNS " FROM audit_log"                        \
+      " WHERE ($1::uuid IS NULL OR actor_id = $1::uuid)"                      \
+      " AND ($2::text IS NULL OR action = $2 OR starts_with(action,"          \
+      "  $2 || '.'))"                                                         \
+      " AND ($3::text IS NULL OR target_id = $3)"                             \
+      " AND ($4::timestamptz IS NULL OR at >= $4::timestamptz)"               \
+      " AND ($5::timestamptz IS NULL OR at < $5::timestamptz)"                \
+      " AND ($6::bigint IS NULL OR id < $6::bigint)"                          \
+      " ORDER BY id DESC LIMIT $7")
 // clang-format on
 
 #endif

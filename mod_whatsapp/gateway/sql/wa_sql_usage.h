@@ -150,9 +150,9 @@
       "  UNION ALL SELECT usage_day(hour), " WA_SQL_COUNTS                    \
       "  FROM usage_delta WHERE user_id = $1::uuid) x"                        \
       " ON x.day = g.day::date GROUP BY g.day ORDER BY g.day")                \
-    /* $1 user -> user name, requests a minute, messages a minute, a day */   \
+    /* $1 user -> requests a minute, messages a minute, a day */              \
     X(USAGE_LIMITS,                                                           \
-      "SELECT username, max_requests_per_minute, max_messages_per_minute,"    \
+      "SELECT max_requests_per_minute, max_messages_per_minute,"              \
       " max_messages_per_day FROM users WHERE id = $1")                       \
     /* The last 24 hours, this one included -> time, then the counts */       \
     X(OVERVIEW_HOURS,                                                         \
