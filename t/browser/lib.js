@@ -102,10 +102,10 @@ export async function assertFits(page, where, width = 320) {
 }
 
 /** Ask until the answer is there; fails after a while. */
-export async function until(what, ask) {
+export async function until(what, look) {
   const end = Date.now() + SOON;
   for (;;) {
-    const answer = await ask();
+    const answer = await look();
     if (answer) return answer;
     if (Date.now() > end) throw new Error(`not in time: ${what}`);
     await new Promise((resolve) => { setTimeout(resolve, 100); });

@@ -113,8 +113,8 @@ export default function phonePanel({ api, server, signal, announce, onSession })
   let hurryUntil = 0;
   let watching = new AbortController();
 
-  function action(label, look, call) {
-    const button = el('button', { type: 'button', class: `button ${look}` }, label);
+  function action(label, style, call) {
+    const button = el('button', { type: 'button', class: `button ${style}` }, label);
     button.addEventListener('click', async () => {
       if (button.getAttribute('aria-disabled') === 'true') return;
       button.setAttribute('aria-disabled', 'true');

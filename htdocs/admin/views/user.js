@@ -10,13 +10,13 @@ function fact(name, value) {
   return el('div', {}, el('dt', {}, name), el('dd', {}, value));
 }
 
-function facts(user) {
+function facts(who) {
   return el('dl', { class: 'facts card' },
-    fact('Messages per minute', number(user.max_messages_per_minute)),
-    fact('Messages per day', number(user.max_messages_per_day)),
-    fact('Requests per minute', number(user.max_requests_per_minute)),
-    fact('Linked phones', `up to ${number(user.max_sessions)}`),
-    fact('Created', day(user.created_at)));
+    fact('Messages per minute', number(who.max_messages_per_minute)),
+    fact('Messages per day', number(who.max_messages_per_day)),
+    fact('Requests per minute', number(who.max_requests_per_minute)),
+    fact('Linked phones', `up to ${number(who.max_sessions)}`),
+    fact('Created', day(who.created_at)));
 }
 
 /* Two more steps appear with a key: they are done as the user's program would. */
