@@ -97,6 +97,7 @@ export async function openAccount(t, world, { times = {}, skip = [], webjs = {},
   const links = [];
   const opened = {
     account,
+    gate: engine.starts,
     inbound,
     profile: account.profile,
     connect() {
@@ -142,7 +143,8 @@ export function rendererOf(browserPid) {
     .map(Number)
     .find((pid) => {
       try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+        // A process made by the zygote has its words in one.
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
         const group = Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ')[2]);
         return words.includes('--type=renderer') && group === browserPid;
       } catch {

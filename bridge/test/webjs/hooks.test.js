@@ -155,7 +155,7 @@ test('hooks', async (t) => {
 
   async function syncedBeforeHeard(t, skip) {
     const own = await world.phone();
-    const session = await openAccount(t, world, { skip, times: { startMs: 6000 } });
+    const session = await openAccount(t, world, { skip, times: { startMs: 4500 } });
     (await session.link(own)).end();
     await session.gone();
     misbehave(t, world, { early_sync: true });
@@ -173,8 +173,8 @@ test('hooks', async (t) => {
   });
 
   async function codesUntilClose(t, skip) {
-    misbehave(t, world, { code_ms: 300 });
-    const session = await openAccount(t, world, { skip, times: { codesMs: 4000 } });
+    misbehave(t, world, { code_ms: 200 });
+    const session = await openAccount(t, world, { skip, times: { codesMs: 3000 } });
     const link = session.connect();
     const { kind } = await link.until('close');
     assert.equal(kind, 'qr_timeout');

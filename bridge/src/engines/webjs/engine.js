@@ -215,8 +215,9 @@ function installedVersion() {
  */
 export async function createWebjsEngine({ waUrl, logger, webjs = {}, times = {}, skipHooks = [] }) {
   const { chromium = null, webVersion = null, webVersionDir = null } = webjs;
-  const engine = { name: 'webjs', version: VERSION, capabilities: CAPABILITIES, unavailable: null };
-  const context = { waUrl, webVersion, webVersionDir, skipHooks, times: { ...TIMES, ...times }, gate: new Gate(STARTS_AT_ONCE) };
+  const starts = new Gate(STARTS_AT_ONCE);
+  const engine = { name: 'webjs', version: VERSION, capabilities: CAPABILITIES, unavailable: null, starts };
+  const context = { waUrl, webVersion, webVersionDir, skipHooks, times: { ...TIMES, ...times }, gate: starts };
   try {
     installedVersion();
     context.chromium = await findChromium(chromium);
