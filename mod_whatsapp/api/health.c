@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api.h"
 
+#include <apr_strings.h>
+
 #include "../core/wa_health.h"
 
 WA_API_HANDLER(wa_api_health_live)
@@ -26,6 +28,19 @@ static json_t *check_json(const wa_health_check *c)
     return j;
 }
 
+/* There only when something is wrong with it: this process' own log. */
+static void add_log(const wa_req *req, json_t *checks, const wa_health *h)
+{
+    wa_health_check c = { "request_log", 0, -1, NULL };
+
+    if (h->unlogged) {
+        c.reason = apr_psprintf(req->pool,
+                                "%" APR_INT64_T_FMT " requests are missing",
+                                h->unlogged);
+        wa_json_set(checks, c.name, check_json(&c));
+    }
+}
+
 /* 503 only without PostgreSQL: without the others requests are answered and
  * messages accepted, so a load balancer must not turn away. */
 WA_API_HANDLER(wa_api_health_ready)
@@ -41,6 +56,7 @@ WA_API_HANDLER(wa_api_health_ready)
     for (i = 0; i < WA_HEALTH_CHECKS; i++) {
         wa_json_set(checks, h.checks[i].name, check_json(&h.checks[i]));
     }
+    add_log(req, checks, &h);
     wa_json_set(j, "checks", checks);
     wa_resp_json(resp, req->pool, h.status == WA_HEALTH_UNAVAILABLE ? 503 : 200,
                  j);

@@ -5,6 +5,8 @@
 
 #include <apr_strings.h>
 
+#include "wa_usage.h"
+
 /* whatsappd reports every 5 s; two missed reports and it counts as away. */
 #define WORKER_SILENT_SECONDS 15
 #define CACHE_TIME APR_USEC_PER_SEC
@@ -108,4 +110,8 @@ void wa_health_look(wa_app *app, apr_pool_t *p, const char *request_id,
     }
     *health = c->health;
     apr_thread_mutex_unlock(c->lock);
+    health->unlogged = wa_usage_dropped_lately(app);
+    if (health->unlogged && health->status == WA_HEALTH_OK) {
+        health->status = WA_HEALTH_DEGRADED;
+    }
 }

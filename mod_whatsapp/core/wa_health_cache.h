@@ -25,6 +25,7 @@ typedef enum wa_health_status {
 typedef struct wa_health {
     wa_health_status status;
     wa_health_check checks[WA_HEALTH_CHECKS];
+    apr_int64_t unlogged; /* requests that lately got no row in the log */
 } wa_health;
 
 /** The last look; lock it to read or write the rest. */

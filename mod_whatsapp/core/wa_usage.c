@@ -30,8 +30,8 @@ typedef struct wa_usage {
     apr_time_t told_at;      /* when drops were last told */
     apr_int64_t told;        /* drops told so far */
     apr_int64_t refused;     /* rows PostgreSQL would not take */
-    apr_uint32_t lately;     /* drops of the last telling; atomic */
-    apr_uint32_t lately_sec; /* when, in seconds; atomic */
+    apr_uint32_t lately;     /* drops until then; atomic */
+    apr_uint32_t lately_sec; /* when some were last told; atomic */
 } wa_usage;
 
 /* --- a batch as arrays -----------------------------------------------------*/
@@ -181,11 +181,20 @@ static int flush(wa_app *app, wa_usage *u, int there)
     return rid;
 }
 
+/* Drops that were told, until a minute after the last one. */
+static apr_int64_t dropped_lately(wa_usage *u)
+{
+    apr_int64_t since = apr_time_sec(apr_time_now())
+                        - (apr_int64_t)apr_atomic_read32(&u->lately_sec);
+
+    return since < LATELY_SECONDS ? apr_atomic_read32(&u->lately) : 0;
+}
+
 /* Drops are told once a second at most. */
 static void tell_drops(wa_usage *u)
 {
     apr_time_t now = apr_time_now();
-    apr_int64_t dropped;
+    apr_int64_t dropped, lately;
     int waiting;
 
     wa_usage_ring_counts(u->ring, &waiting, &dropped);
@@ -197,7 +206,8 @@ static void tell_drops(wa_usage *u)
            "WA0303: %" APR_INT64_T_FMT " requests are missing in the log, for"
            " its buffer was full or PostgreSQL refused them",
            dropped - u->told);
-    apr_atomic_set32(&u->lately, (apr_uint32_t)(dropped - u->told));
+    lately = dropped_lately(u) + dropped - u->told;
+    apr_atomic_set32(&u->lately, (apr_uint32_t)lately);
     apr_atomic_set32(&u->lately_sec, (apr_uint32_t)apr_time_sec(now));
     u->told = dropped;
     u->told_at = now;
@@ -293,15 +303,12 @@ void wa_usage_note(wa_app *app, const wa_usage_row *row)
     }
 }
 
+void wa_usage_text(char *member, apr_size_t size, const char *text)
+{
+    apr_cpystrn(member, text ? text : "", size);
+}
+
 apr_int64_t wa_usage_dropped_lately(wa_app *app)
 {
-    wa_usage *u = app->usage;
-    apr_int64_t since;
-
-    if (!u) {
-        return 0;
-    }
-    since = apr_time_sec(apr_time_now())
-            - (apr_int64_t)apr_atomic_read32(&u->lately_sec);
-    return since < LATELY_SECONDS ? apr_atomic_read32(&u->lately) : 0;
+    return app->usage ? dropped_lately(app->usage) : 0;
 }

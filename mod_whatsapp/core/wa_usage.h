@@ -27,9 +27,10 @@ void wa_usage_note(wa_app *app, const wa_usage_row *row);
 
 /** Copy a text into a row's member, cut to its size; NULL is "". */
 #define WA_USAGE_TEXT(member, text)                                            \
-    apr_cpystrn((member), (text) ? (text) : "", sizeof(member))
+    wa_usage_text((member), sizeof(member), (text))
+void wa_usage_text(char *member, apr_size_t size, const char *text);
 
-/** How many rows were dropped within the last minute? */
+/** How many rows were dropped lately? 0 once a minute has passed without. */
 apr_int64_t wa_usage_dropped_lately(wa_app *app);
 
 #endif
