@@ -28,6 +28,10 @@ export const admin = {
 const { chromium } = createRequire(new URL('bridge/package.json', root))('playwright-core');
 const axeSource = readFileSync(createRequire(new URL('htdocs/package.json', root)).resolve('axe-core/axe.min.js'), 'utf8');
 
+/* Where /sandbox leads. Pages look whether it leads anywhere and don't follow, but
+ * Chromium reports the request that it doesn't make. */
+const phonesPage = (await fetch(`${base}/sandbox`, { redirect: 'manual', signal: AbortSignal.timeout(SOON) })).headers.get('Location');
+
 /* --- the browser ---------------------------------------------------------- */
 
 /** A browser with a profile of its own; close() leaves nothing behind. */
@@ -59,8 +63,7 @@ export async function openPage(context) {
   });
   page.on('pageerror', (e) => complaints.push(`exception: ${e.stack ?? e.message}`));
   page.on('request', (r) => {
-    // Where /sandbox leads is looked at, not followed.
-    const own = r.url().startsWith(`${base}/`) || r.redirectedFrom()?.url() === `${base}/sandbox`;
+    const own = r.url().startsWith(`${base}/`) || r.url() === phonesPage;
     if (!own && !/^(blob|data):/.test(r.url())) complaints.push(`request to ${r.url()}`);
   });
   await page.addInitScript(() => {
