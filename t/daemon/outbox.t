@@ -5,6 +5,8 @@ use warnings FATAL => 'all';
 use WA::Test;
 
 my ($user, $phone, $friend, @others);
+my $PG_LOG = "$ENV{WA_TEST_LOG_DIR}/postgresql.log";
+my $pg_log_before = length log_text($PG_LOG);
 
 sub qrs { return db("SELECT count(*) FROM sessions WHERE qr_code IS NOT NULL OR status = 'qr_pending'") }
 sub statuses {
@@ -212,6 +214,10 @@ step 'unlinked while a message waits: it fails, and says why' => sub {
 };
 it 'and nothing of it waits or was sent' => sub {
     return ([(split / /, rows($user))[1], scalar on_phones('never', $friend)], [0, 0]);
+};
+it 'in all of this no two statements of ours waited for each other' => sub {
+    my $log = substr log_text($PG_LOG), $pg_log_before;
+    return ([length $log > 0 ? 'a log' : 'no log', scalar(() = $log =~ /deadlock detected/g)], ['a log', 0]);
 };
 
 run_tests;
