@@ -154,7 +154,7 @@ static int sink_gone(const wa_sink *sink)
 {
     const stream *s = sink->baton;
 
-    return s->r->connection->aborted;
+    return s->r->connection->aborted != 0;
 }
 
 /* The state is the child's, and graceful or not. */

@@ -147,8 +147,18 @@ static void read_event(const json_t *j, const char *bridge_id, event *e)
     }
 }
 
-/* As apply_one, but what the database refuses of this event is undone and
- * becomes APR_EINVAL instead of ending the transaction. */
+/* Is it the event's own fault (SQLSTATE class 22, data; 23, constraints), and
+ * not the database's at the moment, such as a deadlock? */
+static int events_fault(const wa_db *db, apr_status_t rv)
+{
+    const char *state = wa_db_sqlstate(db);
+
+    return rv == APR_EGENERAL
+           && (!strncmp(state, "22", 2) || !strncmp(state, "23", 2));
+}
+
+/* As apply_one, but an event at fault is undone and becomes APR_EINVAL instead
+ * of ending the transaction. */
 static apr_status_t apply_guarded(wa_db *db, apr_pool_t *p, const event *e)
 {
     apr_status_t rv = wa_db_run(db, WA_SQL_SAVEPOINT, NULL, 0, NULL);
@@ -157,7 +167,7 @@ static apr_status_t apply_guarded(wa_db *db, apr_pool_t *p, const event *e)
         return rv;
     }
     rv = apply_one(db, p, e);
-    if (rv == APR_EGENERAL) {
+    if (events_fault(db, rv)) {
         rv = wa_db_run(db, WA_SQL_ROLLBACK_TO, NULL, 0, NULL);
         return rv == APR_SUCCESS ? APR_EINVAL : rv;
     }
@@ -258,7 +268,7 @@ wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
         return code;
     }
     rv = apply_batch(db, p, request_id, batch, 0, acked);
-    if (rv == APR_EGENERAL) {
+    if (events_fault(db, rv)) {
         /* One event the database refuses must not hold up the others; a
          * savepoint for each is dear, so only now. */
         wa_log(WA_LOG_WARNING, request_id,

@@ -74,6 +74,13 @@ static void record(wa_app *app, apr_pool_t *p, const char *request_id,
         case WA_DELIVERY_SENT:
             rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, o->message_id,
                            wa_db_p_time(p, sent_at));
+            if (rv == APR_SUCCESS) {
+                /* A statement of its own: with the session's row locked
+                 * beside the message's it would meet the bridge's events,
+                 * which lock them in another order. */
+                rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, o->session_id,
+                               wa_db_p_time(p, sent_at));
+            }
             break;
         case WA_DELIVERY_FAILED:
             rv = WA_DB_RUN(db, WA_SQL_OUTBOX_FAILED, NULL, o->message_id,

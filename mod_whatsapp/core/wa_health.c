@@ -47,8 +47,10 @@ static void look_at_database(wa_app *app, apr_pool_t *p,
         set(whatsappd, "whatsappd", 0, -1, "unknown without PostgreSQL");
     }
     else {
+        /* Its reports are in the database: asking for them took as long. */
         set(whatsappd, "whatsappd", age >= 0 && age <= WORKER_SILENT_SECONDS,
-            -1, age < 0 ? "never reported" : "has not reported for a while");
+            postgresql->latency,
+            age < 0 ? "never reported" : "has not reported for a while");
     }
     wa_db_close(db);
 }

@@ -94,16 +94,17 @@ static wa_code guard_enter(wa_app *app, const wa_req *req, const char *account,
     return code;
 }
 
-/* The try was right after all. */
-static void guard_forget(wa_app *app, const wa_req *req, const char *account)
+/* What was counted as failed before it was known: GUARD_FORGET when it was
+ * right after all, GUARD_TAKE_BACK when nobody could tell. */
+static void guard_undo(wa_app *app, const wa_req *req, wa_sql_id statement,
+                       const char *account)
 {
     wa_db *db = NULL;
 
     if (wa_db_open(&db, req->pool, &app->db) != APR_SUCCESS
-        || WA_DB_RUN(db, WA_SQL_GUARD_FORGET, NULL, account, req->peer)
-               != APR_SUCCESS) {
+        || WA_DB_RUN(db, statement, NULL, account, req->peer) != APR_SUCCESS) {
         wa_log(WA_LOG_NOTICE, req->request_id,
-               "WA0162: a right password still counts as a failed try");
+               "WA0162: a try that did not fail still counts as failed");
     }
     wa_db_close(db);
 }
@@ -164,17 +165,33 @@ static wa_code open_login(wa_app *app, const wa_req *req, const char *account,
     return code;
 }
 
+/* Check a password; who has failed too often has to wait first. */
+static wa_code check_password(wa_app *app, const wa_req *req,
+                              const char *username, const char *account,
+                              const char *password, wa_user **user,
+                              wa_result *r)
+{
+    wa_code code = guard_enter(app, req, account, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    code = wa_user_login(app, req->pool, req->request_id, username, password,
+                         user, r);
+    if (code != WA_OK && code != WA_E_BAD_LOGIN) {
+        guard_undo(app, req, WA_SQL_GUARD_TAKE_BACK, account);
+    }
+    return code;
+}
+
 wa_code wa_login_start(wa_app *app, const wa_req *req, const char *username,
                        const char *password, const char *kind, wa_user **user,
                        wa_login **login, wa_result *r)
 {
     const char *account = lower(req->pool, username);
-    wa_code code = guard_enter(app, req, account, r);
+    wa_code code = check_password(app, req, username, account, password, user,
+                                  r);
 
-    if (code == WA_OK) {
-        code = wa_user_login(app, req->pool, req->request_id, username,
-                             password, user, r);
-    }
     if (code == WA_E_BAD_LOGIN) {
         note(app, req, "login.failed", NULL, username, NULL);
     }
@@ -363,16 +380,13 @@ wa_code wa_password_change(wa_app *app, const wa_req *req, const char *present,
     const wa_principal *who = req->principal;
     const char *account = lower(req->pool, who->username);
     wa_user *user;
-    wa_code code = guard_enter(app, req, account, r);
+    wa_code code = check_password(app, req, who->username, account, present,
+                                  &user, r);
 
-    if (code == WA_OK) {
-        code = wa_user_login(app, req->pool, req->request_id, who->username,
-                             present, &user, r);
-    }
     if (code != WA_OK) {
         return code;
     }
-    guard_forget(app, req, account);
+    guard_undo(app, req, WA_SQL_GUARD_FORGET, account);
     return set_password(app, req, who->user_id, who->login_id, next,
                         "password.change", r);
 }

@@ -152,7 +152,7 @@ typedef struct want_job {
 static apr_status_t do_want(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     want_job *job = baton;
-    wa_db_rows *rows;
+    wa_db_rows *rows = NULL;
     apr_status_t rv = WA_DB_RUN(db, WA_SQL_USER_LOCK, NULL, job->user_id);
 
     if (rv == APR_SUCCESS) {

@@ -102,8 +102,11 @@ static apr_size_t element_size(const char *value)
 static char *put_element(char *at, const char *value)
 {
     if (!value) {
-        memcpy(at, "NULL", 4);
-        return at + 4;
+        *at++ = 'N';
+        *at++ = 'U';
+        *at++ = 'L';
+        *at++ = 'L';
+        return at;
     }
     *at++ = '"';
     for (; *value; value++) {

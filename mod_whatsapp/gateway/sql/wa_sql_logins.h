@@ -92,6 +92,11 @@
       "  WHERE account = $1 AND address = $2)"                                \
       " UPDATE login_failures SET failures = greatest(0, failures - 1)"       \
       " WHERE account = '' AND address = $2")                                 \
+    /* It was neither right nor wrong: take that one try back. $1 account, $2  \
+     * address */ \
+    X(GUARD_TAKE_BACK, \
+      "UPDATE login_failures SET failures = greatest(0, failures - 1)" \
+      " WHERE address = $2 AND account IN ($1, '')") \
     X(LOGINS_PURGE,                                                           \
       "WITH f AS (DELETE FROM login_failures"                                 \
       "  WHERE last_at < now() - interval '1 day')"                           \

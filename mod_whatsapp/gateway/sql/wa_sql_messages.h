@@ -87,11 +87,7 @@
       "   greatest($2::timestamptz, created_at)),"                             \
       "  attempts = greatest(attempts, coalesce("                             \
       "   (SELECT o.attempts FROM o), attempts)),"                            \
-      "  error_code = NULL, error_message = NULL WHERE id = $1"               \
-      "  RETURNING session_id),"                                              \
-      " s AS (UPDATE sessions SET last_active_at ="                           \
-      "  greatest(last_active_at, $2::timestamptz)"                           \
-      "  WHERE id = (SELECT session_id FROM m))"                              \
+      "  error_code = NULL, error_message = NULL WHERE id = $1)"              \
       " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
       "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
@@ -132,7 +128,13 @@
      * or NULL. Only ever forward; what a receipt proves was sent leaves the  \
      * outbox. */                                                             \
     X(MESSAGE_RECEIPT,                                                        \
-      "WITH m AS (UPDATE messages SET status = $3,"                           \
+      "WITH o AS (DELETE FROM outbox WHERE message_id IN"                     \
+      "  (SELECT id FROM messages WHERE session_id = $1"                      \
+      "   AND whatsapp_id = $2 AND direction = 'out'"                         \
+      "   AND message_rank(status) < message_rank($3))"                       \
+      "  RETURNING message_id, session_id, chat, attempts),"                  \
+      " m AS (UPDATE messages SET status = $3,"                               \
+      "  attempts = greatest(attempts, (SELECT o.attempts FROM o)),"          \
       "  sent_at = CASE WHEN $3 = 'failed' THEN sent_at"                      \
       "   ELSE coalesce(sent_at, greatest($4::timestamptz, created_at)) END," \
       "  delivered_at = CASE WHEN $3 IN ('delivered', 'read', 'played')"      \
@@ -147,13 +149,10 @@
       "  error_message = CASE WHEN $3 = 'failed'"                             \
       "   THEN 'WhatsApp refused the message' END"                            \
       "  WHERE session_id = $1 AND whatsapp_id = $2 AND direction = 'out'"    \
-      "  AND message_rank(status) < message_rank($3)"                         \
-      "  RETURNING id),"                                                      \
-      " o AS (DELETE FROM outbox WHERE message_id IN (SELECT id FROM m)"      \
-      "  RETURNING session_id, chat)"                                         \
+      "  AND message_rank(status) < message_rank($3))"                        \
       " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
-      "   AND n.chat = o.chat)")                                              \
+      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
     /* An inbound message. $1 id, $2 session, $3 type, $4 sender, $5 chat,    \
      * $6 content, $7 WhatsApp id, $8 at; a repeat changes nothing */         \
     X(MESSAGE_INBOUND,                                                        \
