@@ -13,6 +13,8 @@ export const NO_FAULTS = {
   dead_frame: false,
   /** Says that everything is synced before it says that it is connected. */
   early_sync: false,
+  /** Milliseconds between hearing that the device was removed and loading anew. */
+  logout_delay_ms: 0,
   /** Modules that are not there. */
   missing: [],
   /** How long a code is shown, in milliseconds; 0 for as long as the real page does. */

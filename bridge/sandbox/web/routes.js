@@ -10,6 +10,7 @@ const faults = {
       sync_delay_ms: { type: 'integer', minimum: 0, maximum: 600000 },
       dead_frame: { type: 'boolean' },
       early_sync: { type: 'boolean' },
+      logout_delay_ms: { type: 'integer', minimum: 0, maximum: 600000 },
       iframes: { type: 'integer', minimum: 0, maximum: 20 },
       missing: { type: 'array', maxItems: 50, items: MODULE },
       code_ms: { type: 'integer', minimum: 0, maximum: 600000 },

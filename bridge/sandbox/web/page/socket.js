@@ -125,7 +125,7 @@ export class SocketModel extends Model {
     this.#page.cmd.trigger('logout');
     await this.#page.storage.erase();
     this.#ws.close();
-    location.assign('/?post_logout=1');
+    setTimeout(() => location.assign('/?post_logout=1'), faults.logout_delay_ms);
   }
 
   send(message) {

@@ -10,8 +10,9 @@ import {
 } from './hooks.js';
 import { toChatId, toJid } from './messages.js';
 
-const CLOSE_MS = 2000;
 const UNLINK_STEP_MS = 50;
+/** Until it is ready, the page is looked at more often. */
+const PROBE_START_MS = 500;
 const PAGE_ORIGIN = 'https://web.whatsapp.com';
 
 /** How a state of the page, or the library's word for it, ends a link. */
@@ -189,6 +190,7 @@ class Driver {
   /** Asks the page how it is, again and again. A page that does not answer is as good as dead. */
   #probe() {
     const { probeMs, probeDeadlineMs, probeFailures } = this.#options;
+    const pauseMs = this.#opened ? probeMs : Math.min(probeMs, PROBE_START_MS);
     this.#probeTimer = setTimeout(async () => {
       try {
         const answer = await within(probeDeadlineMs, this.#page.evaluate(probe), 'an answer of the page');
@@ -209,7 +211,7 @@ class Driver {
       if (!this.#ending) {
         this.#probe();
       }
-    }, probeMs);
+    }, pauseMs);
   }
 
   /** One send at a time: an id is for the next message that the page makes. */
@@ -305,7 +307,7 @@ class Driver {
     this.#ending = true;
     clearTimeout(this.#readyTimer);
     clearTimeout(this.#probeTimer);
-    await within(CLOSE_MS, Promise.resolve(this.#client?.pupBrowser?.close()), 'closing the browser').catch(() => {});
+    await within(this.#options.closeMs, Promise.resolve(this.#client?.pupBrowser?.close()), 'closing the browser').catch(() => {});
     this.die();
   }
 

@@ -34,6 +34,8 @@ export const TIMES = {
   /** Messages without acknowledgement: so long, and so many, and the browser is started anew. */
   ackMs: 60000,
   maxUnacknowledged: 3,
+  /** For the browser to close, and for its child to end after that; then both are killed. */
+  closeMs: 2000,
   endMs: 5000,
 };
 
@@ -217,7 +219,7 @@ export class Link {
     this.#handlers.onOpen(this.#identity);
     this.#ask('missed', { since: this.#account.since })
       .then((messages) => messages.forEach((message) => this.#onInbound(message)))
-      .catch((error) => this.#logger.warn({ err: error }, 'what came while the browser was away could not be read'));
+      .catch((error) => this.#ended || this.#logger.warn({ err: error }, 'what came while the browser was away could not be read'));
   }
 
   /** The page connects again by itself, but not for ever. */
