@@ -5,6 +5,7 @@
 
 #include "../base/wa_log.h"
 #include "wa_limits_local.h"
+#include "wa_tx.h"
 
 #define MINUTE 60
 #define DAY 86400
@@ -87,22 +88,13 @@ static wa_code day_count(wa_app *app, apr_pool_t *p, const char *request_id,
                          const wa_principal *who, apr_int64_t *count,
                          wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
-    apr_status_t rv;
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_MESSAGES_TODAY, &rows,
+                               r, who->user_id);
 
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGES_TODAY, &rows, who->user_id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else {
+    if (code == WA_OK) {
         *count = wa_db_int(rows, 0, 0, 0);
     }
-    wa_db_close(db);
     return code;
 }
 

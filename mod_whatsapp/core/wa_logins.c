@@ -11,6 +11,7 @@
 #include "../base/wa_jwt.h"
 #include "../base/wa_log.h"
 #include "wa_audit.h"
+#include "wa_tx.h"
 
 #define SECRET_BYTES 32
 #define USER_AGENT_MAX 200
@@ -229,34 +230,20 @@ wa_code wa_login_refresh(wa_app *app, const wa_req *req, const char *token,
 {
     const char *hash = wa_auth_secret_hash(app, req->pool, token);
     const char *next = mint(req->pool, "token");
-    wa_db *db;
     wa_db_rows *rows;
-    int found = 0;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
-                                      r);
+    wa_code code = WA_TX_QUERY(
+        app, req->pool, req->request_id, WA_SQL_LOGIN_REFRESH, &rows, r, hash,
+        wa_auth_secret_hash(app, req->pool, next), req->peer);
 
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_LOGIN_REFRESH, &rows, hash,
-                   wa_auth_secret_hash(app, req->pool, next), req->peer);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, req->request_id, r);
-    }
-    else if (wa_db_count(rows)) {
-        found = 1;
-        *login = login_from_row(req->pool, rows, 0);
-        (*login)->secret = next;
-    }
-    wa_db_close(db);
-    if (code != WA_OK) {
-        return code;
-    }
-    if (!found) {
+    if (!wa_db_count(rows)) {
         reused(app, req, hash);
         return wa_fail(r, WA_E_BAD_REFRESH, NULL);
     }
+    *login = login_from_row(req->pool, rows, 0);
+    (*login)->secret = next;
     return wa_user_get(app, req->pool, req->request_id, (*login)->user_id, user,
                        r);
 }
@@ -303,29 +290,19 @@ wa_code wa_login_end(wa_app *app, const wa_req *req, const char *id,
 wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
                       apr_array_header_t **logins, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
     int i;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
-                                      r);
+    wa_code code = WA_TX_QUERY(app, req->pool, req->request_id,
+                               WA_SQL_LOGINS_OF_USER, &rows, r, user_id);
 
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_LOGINS_OF_USER, &rows, user_id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, req->request_id, r);
+    *logins = apr_array_make(req->pool, 8, sizeof(wa_login));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        APR_ARRAY_PUSH(*logins, wa_login) = *login_from_row(req->pool, rows, i);
     }
-    else {
-        *logins = apr_array_make(req->pool, 8, sizeof(wa_login));
-        for (i = 0; i < wa_db_count(rows); i++) {
-            APR_ARRAY_PUSH(*logins, wa_login) = *login_from_row(req->pool, rows,
-                                                                i);
-        }
-    }
-    wa_db_close(db);
-    return code;
+    return WA_OK;
 }
 
 /* Write the password down and end the logins that knew the old one. */

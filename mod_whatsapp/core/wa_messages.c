@@ -9,6 +9,7 @@
 #include "wa_delivery.h"
 #include "wa_recipient.h"
 #include "wa_sessions.h"
+#include "wa_tx.h"
 
 static wa_message *message_from_row(apr_pool_t *p, const wa_db_rows *rows)
 {
@@ -38,30 +39,22 @@ wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
                        const char *user_id, const char *id,
                        wa_message **message, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    apr_status_t rv;
     wa_code code;
 
     if (!wa_id_is_uuid(id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_MESSAGE_BY_ID, &rows, r,
+                       user_id, id);
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_BY_ID, &rows, user_id, id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
+    if (!wa_db_count(rows)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    else if (!wa_db_count(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
-    }
-    else {
-        *message = message_from_row(p, rows);
-    }
-    wa_db_close(db);
-    return code;
+    *message = message_from_row(p, rows);
+    return WA_OK;
 }
 
 /* Say why no linked session took the message. */

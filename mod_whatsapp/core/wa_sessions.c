@@ -73,23 +73,12 @@ wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *name,
                         wa_session **session, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_SESSION_BY_NAME,
+                               &rows, r, user_id, name);
 
-    *session = NULL;
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_NAME, &rows, user_id, name);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else if (wa_db_count(rows)) {
-        *session = session_from_row(p, rows, 0);
-    }
-    wa_db_close(db);
+    *session = code == WA_OK && wa_db_count(rows) ? session_from_row(p, rows, 0)
+                                                  : NULL;
     return code;
 }
 
@@ -198,19 +187,9 @@ typedef wa_code bridge_verb(const wa_bridge *b, apr_pool_t *p,
 static wa_code unwant(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *id, wa_result *r)
 {
-    wa_db *db;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    wa_db_rows *rows;
 
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_UNWANT, NULL, id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    wa_db_close(db);
-    return code;
+    return WA_TX_QUERY(app, p, request_id, WA_SQL_SESSION_UNWANT, &rows, r, id);
 }
 
 /* The wish is written down before the bridge hears it, so that nothing is
@@ -278,30 +257,21 @@ wa_code wa_session_restart(wa_app *app, apr_pool_t *p, const char *request_id,
 wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
                        const char *id, wa_session **session, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    apr_status_t rv;
     wa_code code;
 
     if (!wa_id_is_uuid(id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_SESSION_BY_ID, &rows, r, id);
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_ID, &rows, id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
+    if (!wa_db_count(rows)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    else if (!wa_db_count(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
-    }
-    else {
-        *session = session_from_row(p, rows, 0);
-    }
-    wa_db_close(db);
-    return code;
+    *session = session_from_row(p, rows, 0);
+    return WA_OK;
 }
 
 #define SESSION_COLUMNS 17
@@ -310,34 +280,25 @@ wa_code wa_session_list(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_session_query *q,
                         apr_array_header_t **sessions, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
     int i;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_SESSIONS_PAGE, &rows,
+                               r, q->status, q->user_id, q->engine,
+                               wa_db_p_time(p, q->after_created), q->after_id,
+                               wa_db_p_int(p, q->limit));
 
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_SESSIONS_PAGE, &rows, q->status, q->user_id,
-                   q->engine, wa_db_p_time(p, q->after_created), q->after_id,
-                   wa_db_p_int(p, q->limit));
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else {
-        *sessions = apr_array_make(p, q->limit, sizeof(wa_session));
-        for (i = 0; i < wa_db_count(rows); i++) {
-            wa_session *s = session_from_row(p, rows, i);
+    *sessions = apr_array_make(p, q->limit, sizeof(wa_session));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        wa_session *s = session_from_row(p, rows, i);
 
-            s->created_at = wa_db_time(rows, i, SESSION_COLUMNS);
-            s->username = apr_pstrdup(p,
-                                      wa_db_str(rows, i, SESSION_COLUMNS + 1));
-            APR_ARRAY_PUSH(*sessions, wa_session) = *s;
-        }
+        s->created_at = wa_db_time(rows, i, SESSION_COLUMNS);
+        s->username = apr_pstrdup(p, wa_db_str(rows, i, SESSION_COLUMNS + 1));
+        APR_ARRAY_PUSH(*sessions, wa_session) = *s;
     }
-    wa_db_close(db);
-    return code;
+    return WA_OK;
 }
 
 wa_code wa_session_erase(wa_app *app, apr_pool_t *p, const char *request_id,

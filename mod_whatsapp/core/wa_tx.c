@@ -44,3 +44,17 @@ wa_code wa_tx_read(wa_app *app, apr_pool_t *p, const char *request_id,
     }
     return finish(db, fn(app, db, baton, r), request_id, r);
 }
+
+wa_code wa_tx_query(wa_app *app, apr_pool_t *p, const char *request_id,
+                    wa_sql_id id, const char *const *args, int count,
+                    wa_db_rows **rows, wa_result *r)
+{
+    wa_db *db;
+    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+
+    *rows = NULL;
+    if (code != WA_OK) {
+        return code;
+    }
+    return finish(db, wa_db_run(db, id, args, count, rows), request_id, r);
+}

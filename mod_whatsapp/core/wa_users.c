@@ -204,30 +204,21 @@ wa_code wa_user_create(wa_app *app, apr_pool_t *p, wa_user *u,
 wa_code wa_user_get(wa_app *app, apr_pool_t *p, const char *request_id,
                     const char *id, wa_user **user, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    apr_status_t rv;
     wa_code code;
 
     if (!wa_id_is_uuid(id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_USER_BY_ID, &rows, r, id);
     if (code != WA_OK) {
         return code;
     }
-    rv = WA_DB_RUN(db, WA_SQL_USER_BY_ID, &rows, id);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
+    if (!wa_db_count(rows)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    else if (!wa_db_count(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
-    }
-    else {
-        *user = wa_user_from_row(p, rows, 0);
-    }
-    wa_db_close(db);
-    return code;
+    *user = wa_user_from_row(p, rows, 0);
+    return WA_OK;
 }
 
 /* @param hash NULL when there is no such user, or none who may log in */
@@ -235,25 +226,16 @@ static wa_code load_login(wa_app *app, apr_pool_t *p, const char *request_id,
                           const char *username, wa_user **user,
                           const char **hash, wa_result *r)
 {
-    wa_db *db;
     wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_USER_LOGIN, &rows, r,
+                               username);
 
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(db, WA_SQL_USER_LOGIN, &rows, username);
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else if (wa_db_count(rows)) {
+    if (code == WA_OK && wa_db_count(rows)) {
         *user = wa_user_from_row(p, rows, 0);
         if ((*user)->is_active) {
             *hash = apr_pstrdup(p, wa_db_str(rows, 0, WA_USER_COLUMNS));
         }
     }
-    wa_db_close(db);
     return code;
 }
 

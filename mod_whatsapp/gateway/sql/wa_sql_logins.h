@@ -17,6 +17,11 @@
     " power(2, least(f.failures - " free ", 20)))"                             \
     " - extract(epoch FROM now() - f.last_at)) ELSE 0 END"
 
+/* Both rows of a try, in one order. */
+#define WA_SQL_GUARD_LOCK                                                      \
+    "SELECT account FROM login_failures WHERE address = $2"                    \
+    " AND account IN ($1, '') ORDER BY account FOR UPDATE"
+
 // clang-format off
 #define WA_SQL_LOGINS(X)                                                      \
     /* $1 id, $2 user, $3 kind, $4 hash of refresh token or cookie as hex,    \
@@ -79,24 +84,30 @@
       "  ELSE " WA_SQL_GUARD_WAIT("5") " END))::bigint"                       \
       " FROM login_failures f WHERE f.address = $2"                           \
       " AND f.account IN ($1, '')")                                           \
-    /* Count a try as failed, before it is known. $1 account, $2 address */   \
-    X(GUARD_COUNT,                                                            \
-      "INSERT INTO login_failures AS f (account, address, failures)"          \
-      " VALUES ($1, $2, 1), ('', $2, 1)"                                      \
-      " ON CONFLICT (account, address) DO UPDATE SET"                         \
-      " failures = CASE WHEN f.last_at < now() - " WA_SQL_GUARD_WINDOW        \
-      "  THEN 1 ELSE f.failures + 1 END, last_at = now()")                    \
-    /* It was right after all. $1 account, $2 address */                      \
-    X(GUARD_FORGET,                                                           \
-      "WITH own AS (DELETE FROM login_failures"                               \
-      "  WHERE account = $1 AND address = $2)"                                \
-      " UPDATE login_failures SET failures = greatest(0, failures - 1)"       \
-      " WHERE account = '' AND address = $2")                                 \
+    /* Count a try as failed, before it is known. $1 account, $2 address. Here \
+     * and below the address' own row is locked first, the account's second, \
+     * so that tries at one time wait and don't deadlock. */ \
+    X(GUARD_COUNT, \
+      "INSERT INTO login_failures AS f (account, address, failures)" \
+      " VALUES ('', $2, 1), ($1, $2, 1)" \
+      " ON CONFLICT (account, address) DO UPDATE SET" \
+      " failures = CASE WHEN f.last_at < now() - " WA_SQL_GUARD_WINDOW \
+      "  THEN 1 ELSE f.failures + 1 END, last_at = now()") \
+    /* It was right after all. $1 account, $2 address */ \
+    X(GUARD_FORGET, \
+      "WITH l AS (" WA_SQL_GUARD_LOCK ")," \
+      " own AS (DELETE FROM login_failures f USING l" \
+      "  WHERE f.account = l.account AND f.address = $2" \
+      "  AND l.account <> '')" \
+      " UPDATE login_failures f SET failures = greatest(0, f.failures - 1)" \
+      " FROM l WHERE f.account = l.account AND f.address = $2" \
+      " AND l.account = ''") \
     /* It was neither right nor wrong: take that one try back. $1 account, $2  \
      * address */ \
     X(GUARD_TAKE_BACK, \
-      "UPDATE login_failures SET failures = greatest(0, failures - 1)" \
-      " WHERE address = $2 AND account IN ($1, '')") \
+      "WITH l AS (" WA_SQL_GUARD_LOCK ")" \
+      " UPDATE login_failures f SET failures = greatest(0, f.failures - 1)" \
+      " FROM l WHERE f.account = l.account AND f.address = $2") \
     X(LOGINS_PURGE,                                                           \
       "WITH f AS (DELETE FROM login_failures"                                 \
       "  WHERE last_at < now() - interval '1 day')"                           \
