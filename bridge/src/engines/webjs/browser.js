@@ -88,7 +88,10 @@ function sandboxFlags({ address, spki }) {
  * @returns {string[]}
  */
 export function chromiumFlags(target) {
-  return [...FLAGS, ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), ...(target ? sandboxFlags(target) : [])];
+  // Chromium's own sandbox can't be had as root, nor in many containers. It is done without only as root, or where
+  // the browser can reach nothing but the stand-in page.
+  const bare = process.getuid?.() === 0 || target;
+  return [...FLAGS, ...(bare ? ['--no-sandbox'] : []), ...(target ? sandboxFlags(target) : [])];
 }
 
 /** Asks the sandbox where its page is. `waUrl` exists in sandbox mode only, and is loopback. */
