@@ -14,6 +14,7 @@ import { Registry } from './sessions/registry.js';
 import { makePrivateDirectory, permanentId } from './storage/files.js';
 import { lockDirectory } from './storage/lock.js';
 
+const CONNECTIONS_GRACE_MS = 500;
 const SEND_GRACE_MS = 5000;
 const EVENTS_GRACE_MS = 3000;
 const STOP_MS = 10000;
@@ -85,6 +86,9 @@ async function start() {
     setTimeout(() => process.exit(1), STOP_MS).unref();
     const closed = app.close();
     await registry.stop(SEND_GRACE_MS);
+    // A kept-alive connection that was busy when the server closed would hold it open until its client leaves.
+    app.server.closeIdleConnections();
+    setTimeout(() => app.server.closeAllConnections(), CONNECTIONS_GRACE_MS).unref();
     await closed;
     await publisher.stop(EVENTS_GRACE_MS);
     await journal.close();
