@@ -10,6 +10,7 @@
 
 #include "base/wa_crypto.h"
 #include "base/wa_id.h"
+#include "base/wa_log.h"
 #include "core/wa_request_log.h"
 #include "core/wa_usage.h"
 #include "core/wa_usage_report.h"
@@ -173,6 +174,12 @@ static wa_app *make_app(apr_pool_t *p, const char *conninfo)
     return app;
 }
 
+static void to_tap(void *baton, wa_log_level level, const char *request_id,
+                   const char *message)
+{
+    diag("%s", message);
+}
+
 static int count_logged(wa_app *app, apr_pool_t *p, const char *user)
 {
     apr_array_header_t *rows;
@@ -255,6 +262,7 @@ int main(void)
     wa_app *app;
 
     wa_crypto_init();
+    wa_log_set(to_tap, NULL, WA_LOG_DEBUG);
     test_order(p);
     test_texts();
     test_wait(p);

@@ -9,7 +9,7 @@ use Exporter 'import';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
-                 restart_postgres restart_httpd httpd_pid db command log_text);
+                 restart_postgres restart_httpd httpd_pid httpd_children db command log_text);
 
 my (%stopped, %paused);
 
@@ -92,6 +92,8 @@ sub httpd_pid {
     my $pid = log_text($ENV{WA_TEST_HTTPD_PID_FILE});
     return $pid =~ /^(\d+)/ ? $1 : 0;
 }
+
+sub httpd_children { my $pid = httpd_pid(); return grep { $_ != $pid } _tree($pid) }
 
 # Apache stopped and started anew, with the command line it has.
 sub restart_httpd {
