@@ -109,12 +109,17 @@ export class SentLog {
    * @param {string} id
    * @param {string} status
    * @param {{sentAt?: string, code?: string}} [details]
-   * @returns {boolean} false when it already stood there or further, or isn't known
+   * @returns {boolean} whether to tell: false when it already stood there or further, or isn't known. What was noted
+   *   before a crash may not have been told, so this process says it once more; whoever hears it twice has no harm.
    */
   advance(id, status, details = {}) {
     const sent = this.get(id);
-    if (!sent || RANKS[status] <= RANKS[sent.status]) {
+    if (!sent || RANKS[status] < RANKS[sent.status] || (status === sent.status && sent.told)) {
       return false;
+    }
+    sent.told = true;
+    if (status === sent.status) {
+      return true;
     }
     const change = { status, ...details };
     Object.assign(sent, change);

@@ -181,3 +181,21 @@ test('the sent log moves forward only, survives, and forgets after its time', as
   assert.equal(await log.message('A'), null);
   await log.close();
 });
+
+test('a status that was noted before a crash, but perhaps not told, is told once more', async (t) => {
+  const dir = temporaryDirectory(t);
+  const options = { master, name: 's sent' };
+  let log = await SentLog.open(dir, options);
+  log.begin('A', 'chat', Buffer.from('text'));
+  assert.equal(log.advance('A', 'sent'), true);
+  assert.equal(log.advance('A', 'delivered'), true);
+  assert.equal(log.advance('A', 'delivered'), false);
+  await log.flush();
+  await log.close();
+  log = await SentLog.open(dir, options);
+  assert.equal(log.advance('A', 'sent'), false);
+  assert.equal(log.advance('A', 'delivered'), true);
+  assert.equal(log.advance('A', 'delivered'), false);
+  assert.equal(log.advance('A', 'read'), true);
+  await log.close();
+});
