@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file wa_db_rows.c @brief Values out of results and into parameters. */
 #include <apr_strings.h>
-#include <string.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 

@@ -1,0 +1,48 @@
+# What has had its time is taken away by whatsappd, and nothing else is.
+use strict;
+use warnings FATAL => 'all';
+
+use WA::Test;
+
+my ($user, $gone);
+
+sub left { my ($where) = @_; return db("SELECT count(*) FROM request_log WHERE $where") }
+sub many_rows {
+    my ($n, $at, $user_id, $name) = @_;
+    db("INSERT INTO request_log (at, user_id, method, endpoint, status, duration_us, bytes_in, bytes_out, request_id)
+        SELECT $at, $user_id, 'GET', '/x', 200, 1, 0, 0, '$name' FROM generate_series(1, $n)");
+    return;
+}
+
+step 'old and new rows' => sub {
+    wait_ready(20);
+    $user = new_user();
+    $gone = new_user();
+    admin(DELETE => "/users/$gone->{id}?confirm=$gone->{username}");
+    stop_it('whatsappd');
+    many_rows(12_000, "now() - interval '91 days'", 'NULL', 'old');
+    many_rows(10, "now() - interval '89 days'", 'NULL', 'young');
+    many_rows(6000, 'now()', "'$gone->{id}'", 'erased');
+    many_rows(10, 'now()', "'$user->{id}'", 'kept');
+    db("UPDATE usage_erasures SET created_at = now() - interval '2 min'");
+    db("INSERT INTO usage_hourly (hour) VALUES (usage_hour(now() - interval '401 days')), (usage_hour(now() - interval '399 days'))");
+    db("INSERT INTO logins (id, user_id, kind, refresh_hash, expires_at) SELECT gen_random_uuid(), '$user->{id}', 'token',
+        decode(md5(d::text), 'hex'), now() - d * interval '1 day' FROM (VALUES (6), (8)) v (d)");
+    return (left("request_id = 'old'"), 12_000);
+};
+step 'whatsappd comes back' => sub {
+    start_it('whatsappd');
+    wait_until { left("request_id = 'old'") == 0 && left("request_id = 'erased'") == 0
+        && db('SELECT count(*) FROM usage_erasures') == 0 } 30, 'the cleanup';
+    return (left("request_id = 'old'"), 0);
+};
+it 'what is younger stays' => sub { return ([left("request_id = 'young'"), left("request_id = 'kept'")], [10, 10]) };
+it 'the erased user is done with' => sub { return (left("user_id = '$gone->{id}'"), 0) };
+it 'sums by the hour stay for 400 days' => sub {
+    return (db("SELECT count(*) FROM usage_hourly WHERE hour < now() - interval '398 days'"), 1);
+};
+it 'logins stay for a week after their end' => sub {
+    return (db("SELECT count(*) FROM logins WHERE user_id = '$user->{id}'"), 1);
+};
+
+run_tests;
