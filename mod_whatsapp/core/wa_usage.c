@@ -252,7 +252,6 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
             break;
         }
     }
-    apr_thread_exit(thread, APR_SUCCESS);
     return NULL;
 }
 
