@@ -8,7 +8,12 @@ import { encodeBinaryNode } from 'baileys/lib/WABinary/encode.js';
 
 const decode = (text) => decodeDecompressedBinaryNode(Buffer.from(text, 'base64').subarray(1), constants);
 
-/** @typedef {{seq: number, key: string, from: string, peer: boolean, node: object, ready: boolean, gone: boolean}} Entry */
+/** @typedef {{seq: number, key: string, from: string, peer: boolean, node: object, ready: boolean, sent: boolean, gone: boolean}} Entry */
+
+function sent(entries) {
+  for (const entry of entries) entry.sent = true;
+  return entries;
+}
 
 export class DeviceQueue {
   #store;
@@ -16,6 +21,7 @@ export class DeviceQueue {
   #entries = new Map();
   #byKey = new Map();
   #unsent = [];
+  #retried = new Set();
 
   constructor(store, prefix) {
     this.#store = store;
@@ -28,7 +34,7 @@ export class DeviceQueue {
 
   /** Puts back an entry read from disk. */
   restore(seq, saved) {
-    this.#add({ seq, key: saved.key, from: saved.from, peer: saved.peer, node: decode(saved.node), ready: true, gone: false });
+    this.#add({ seq, key: saved.key, from: saved.from, peer: saved.peer, node: decode(saved.node), ready: true, sent: false, gone: false });
   }
 
   /**
@@ -38,7 +44,7 @@ export class DeviceQueue {
    * @returns {Entry}
    */
   push(seq, node, { from = '', peer = false } = {}) {
-    const entry = { seq, key: `${node.tag}:${node.attrs.id}`, from, peer, node, ready: false, gone: false };
+    const entry = { seq, key: `${node.tag}:${node.attrs.id}`, from, peer, node, ready: false, sent: false, gone: false };
     this.#add(entry);
     this.#store.put(this.#prefix + seq, {
       key: entry.key, from, peer, node: Buffer.from(encodeBinaryNode(node)).toString('base64'),
@@ -54,9 +60,22 @@ export class DeviceQueue {
     this.#unsent.push(entry);
   }
 
-  /** The entries that a device's answer to `tag` with this id can mean. @returns {Entry[]} */
-  find(tag, id) {
-    return this.#byKey.get(`${tag}:${id}`) ?? [];
+  /**
+   * The device has answered for a stanza: what it was sent under this id need not be sent again. An answer
+   * can't mean what has not been sent yet: the same id again, for a device that could not decrypt the first.
+   * @param {string} tag
+   * @param {string} id
+   * @param {{from?: string, retry?: boolean, ack?: boolean}} about `from`: only what this account sent;
+   *   `retry`: the device asks for it again. Baileys follows that with an ack of the same stanza, which may
+   *   arrive when the second copy is on its way; it is not an answer to that one.
+   */
+  answered(tag, id, { from, retry = false, ack = false } = {}) {
+    const key = `${tag}:${id}`;
+    if (ack && this.#retried.delete(key)) return;
+    if (retry) this.#retried.add(key);
+    for (const entry of this.#byKey.get(key) ?? []) {
+      if (entry.sent && (!from || !entry.from || entry.from === from)) this.remove(entry);
+    }
   }
 
   remove(entry) {
@@ -73,14 +92,15 @@ export class DeviceQueue {
   takeAll() {
     const all = [...this.#entries.values()].filter((e) => e.ready);
     this.#unsent = [...this.#entries.values()].filter((e) => !e.ready);
-    return all;
+    this.#retried.clear();
+    return sent(all);
   }
 
   /** What has not been sent on this connection yet and is on disk, in order. @returns {Entry[]} */
   takeReady() {
     let n = 0;
     while (n < this.#unsent.length && (this.#unsent[n].gone || this.#unsent[n].ready)) n++;
-    return this.#unsent.splice(0, n).filter((e) => !e.gone);
+    return sent(this.#unsent.splice(0, n).filter((e) => !e.gone));
   }
 
   clear() {

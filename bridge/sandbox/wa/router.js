@@ -111,7 +111,8 @@ export function routeReceipt(server, client, node) {
   server.log.add({ kind: 'receipt', id, type: type ?? 'delivered', from: jidOf(account, device), to: node.attrs.to, ids: ids.length });
 
   if (type !== 'read' && type !== 'read-self' && type !== 'played') {
-    for (const i of ids) settle(server, client, 'message', i, to?.account.pn);
+    const queue = server.queues.of(account.pn, device);
+    for (const i of ids) queue.answered('message', i, { from: to?.account.pn, retry: type === 'retry' });
   }
   const targets = to ? receiptTargets(client, node, to) : [];
   return server.deliver(targets).then(() => client.send(el('ack', { class: 'receipt', id, type, from: node.attrs.to ?? recipient })));
@@ -145,18 +146,11 @@ function receiptTargets({ account, device }, node, to) {
   return targets;
 }
 
-/** A device has answered for a stanza: it need not be sent again. */
-function settle(server, client, tag, id, fromNumber) {
-  const queue = server.queues.of(client.account.pn, client.device);
-  for (const entry of [...queue.find(tag, id)]) {
-    if (!fromNumber || !entry.from || entry.from === fromNumber) queue.remove(entry);
-  }
-}
-
 /** Handles an acknowledgement of something the server sent. */
 export function routeAck(server, client, node) {
   const { class: tag, id, to } = node.attrs;
-  settle(server, client, tag, id, tag === 'message' ? server.directory.resolve(to)?.account.pn : undefined);
+  server.queues.of(client.account.pn, client.device)
+    .answered(tag, id, { from: tag === 'message' ? server.directory.resolve(to)?.account.pn : undefined, ack: true });
   if (node.attrs.error) {
     server.log.add({ kind: 'nack', id, class: tag, from: jidOf(client.account, client.device), error: node.attrs.error });
   }
