@@ -93,6 +93,7 @@ export function readEnv(env) {
       /^[0-9a-fA-F]{64}$/.test(value) ? null : 'must be 32 bytes as hex',
     ),
     dataDir: env.BRIDGE_DATA_DIR,
+    keys: env.BRIDGE_KEYS || 'module',
     defaultEngine: env.BRIDGE_DEFAULT_ENGINE || 'baileys',
     webjs: {
       chromium: env.BRIDGE_CHROMIUM || null,
@@ -106,6 +107,9 @@ export function readEnv(env) {
   }
   if (settings.webjs.webVersion && !WEB_VERSION.test(settings.webjs.webVersion)) {
     errors.push('BRIDGE_WEB_VERSION must look like 2.3000.1031000000');
+  }
+  if (!['module', 'local'].includes(settings.keys)) {
+    errors.push('BRIDGE_KEYS must be module or local');
   }
   if (!settings.dataDir) {
     errors.push('BRIDGE_DATA_DIR is not set');

@@ -5,6 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { buildApp } from './app.js';
+import { CredentialsClient } from './credentials/client.js';
+import { Replicator } from './credentials/replicator.js';
 import { loadEngines } from './engines/index.js';
 import { EnvError, readEnv } from './env.js';
 import { EventJournal } from './events/journal.js';
@@ -61,7 +63,9 @@ async function start() {
     master,
     onError: (error) => logger.error({ err: error }, 'the event journal could not be written, will be repeated'),
   });
-  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, logger });
+  const internal = { url: new URL('.', settings.eventsUrl).href, secret: settings.eventsSecret, bridgeId };
+  const replicator = settings.keys === 'module' ? new Replicator(new CredentialsClient(internal), logger) : null;
+  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, replicator, logger });
   await registry.load();
   const publisher = new Publisher(journal, {
     url: settings.eventsUrl,

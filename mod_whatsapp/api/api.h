@@ -95,5 +95,8 @@ WA_API_HANDLER(wa_api_overview);
 
 /* internal.c: what the bridge calls */
 WA_API_HANDLER(wa_api_internal_events);
+WA_API_HANDLER(wa_api_internal_credentials_claim);
+WA_API_HANDLER(wa_api_internal_credentials_store);
+WA_API_HANDLER(wa_api_internal_credentials_page);
 
 #endif

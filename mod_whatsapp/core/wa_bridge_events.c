@@ -22,14 +22,30 @@ typedef struct event {
 /* @return APR_EINVAL when the event makes no sense, database errors */
 typedef apr_status_t event_fn(wa_db *db, apr_pool_t *p, const event *e);
 
+/* What a bridge still says of a session that moved to another one. */
+static apr_status_t is_elsewhere(wa_db *db, const event *e, int *elsewhere)
+{
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_CREDENTIALS_ELSEWHERE, &rows,
+                                e->session, e->bridge_id);
+
+    *elsewhere = rv == APR_SUCCESS && wa_db_count(rows) > 0;
+    return rv;
+}
+
 static apr_status_t on_session_status(wa_db *db, apr_pool_t *p, const event *e)
 {
     wa_bridge_state state;
     apr_status_t rv;
+    int elsewhere;
 
     wa_bridge_state_read(p, e->data, &state);
     if (!state.status) {
         return APR_EINVAL;
+    }
+    rv = is_elsewhere(db, e, &elsewhere);
+    if (rv != APR_SUCCESS || elsewhere) {
+        return rv;
     }
     state.qr_code = NULL; /* comes as session.qr */
     rv = wa_session_store(db, p, e->session, e->bridge_id, &state);
@@ -42,10 +58,16 @@ static apr_status_t on_session_status(wa_db *db, apr_pool_t *p, const event *e)
 static apr_status_t on_session_qr(wa_db *db, apr_pool_t *p, const event *e)
 {
     wa_bridge_state state;
+    apr_status_t rv;
+    int elsewhere;
 
     wa_bridge_state_read(p, e->data, &state);
     if (!state.qr_code) {
         return APR_EINVAL;
+    }
+    rv = is_elsewhere(db, e, &elsewhere);
+    if (rv != APR_SUCCESS || elsewhere) {
+        return rv;
     }
     return WA_DB_RUN(db, WA_SQL_SESSION_QR, NULL, e->session, state.qr_code,
                      wa_db_p_time(p, state.qr_expires_at), e->bridge_id);

@@ -9,6 +9,7 @@
 /* 65,536 characters, each at worst escaped as two \uXXXX. */
 #define TEXT_BODY ((apr_size_t)65536 * 12 + SMALL)
 #define EVENTS_BODY 1048576
+#define CREDENTIALS_BODY ((apr_size_t)8 * 1048576)
 
 // clang-format off
 const wa_route wa_routes_api[] = {
@@ -67,6 +68,9 @@ const wa_route wa_routes_api[] = {
 
 const wa_route wa_routes_internal[] = {
     { "POST", "/events",              WA_CALLER_INTERNAL, 0, EVENTS_BODY, NULL, wa_api_internal_events },
+    { "POST", "/credentials",         WA_CALLER_INTERNAL, 0, CREDENTIALS_BODY, NULL, wa_api_internal_credentials_store },
+    { "POST", "/credentials/{id}/claim", WA_CALLER_INTERNAL, 0, SMALL, NULL, wa_api_internal_credentials_claim },
+    { "POST", "/credentials/{id}/read", WA_CALLER_INTERNAL, 0, SMALL, NULL, wa_api_internal_credentials_page },
     { NULL, NULL, WA_CALLER_PUBLIC, 0, 0, NULL, NULL }
 };
 // clang-format on

@@ -16,6 +16,9 @@
  * @property {string} dir of the session
  * @property {Buffer} master master key
  * @property {() => Promise<void>} eventsDurable resolves when all events so far are on disk
+ * @property {import('../credentials/replicator.js').Replicator} [replicator] copies keys to the module
+ * @property {boolean} take the session is wanted here, whichever bridge has it
+ * @property {() => void} onMoved another bridge has the session now
  * @property {import('pino').Logger} logger
  *
  * @typedef {object} Account
@@ -24,6 +27,8 @@
  * @property {(onInbound: (message: {key: string, data: object}) => Promise<void>) => void} receive
  *           the promise resolves when the event is durable; called at once for what a crash cut off
  * @property {(text: string) => Buffer} encodeText
+ * @property {boolean} [held] this bridge holds the session
+ * @property {() => Promise<void>} [hold] resolves when this bridge may connect; MovedError: another one has the session
  * @property {(handlers: LinkHandlers) => Link} connect
  * @property {boolean} settled nothing is on its way to the disk
  * @property {() => Promise<void>} flush

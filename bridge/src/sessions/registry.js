@@ -27,10 +27,11 @@ export class Registry {
    * @param {Buffer} options.master
    * @param {import('../engines/index.js').Engines} options.engines
    * @param {import('../events/journal.js').EventJournal} options.journal
+   * @param {import('../credentials/replicator.js').Replicator} [options.replicator]
    * @param {import('pino').Logger} options.logger
    */
   constructor(options) {
-    this.#context = { ...options, gate: new Gate(CONNECT_AT_ONCE) };
+    this.#context = { ...options, gate: new Gate(CONNECT_AT_ONCE), moved: (id) => this.#forget(id) };
     options.journal.on('full', () => {
       options.logger.error('the event journal is full: all sessions wait until the module takes events again');
       this.#each((session) => session.pause());
@@ -91,17 +92,19 @@ export class Registry {
     return session;
   }
 
-  /** The session of this id, made if there is none. */
+  /** The session of this id, made if there is none, and taken if another bridge has it. */
   async obtain(id, engineName) {
     this.#context.engines.get(engineName);
-    if (this.#sessions.has(id)) {
-      return this.#sessions.get(id);
+    const known = this.#sessions.get(id);
+    if (known?.held) {
+      return known;
     }
     if (this.#broken.has(id) || this.#stopping) {
       return this.get(id);
     }
     if (!this.#opening.has(id)) {
-      const opening = Session.open(id, this.#context, engineName)
+      const opening = Promise.resolve(known?.close())
+        .then(() => Session.open(id, this.#context, engineName, true))
         .then((session) => {
           this.#sessions.set(id, session);
           return session;
@@ -119,6 +122,13 @@ export class Registry {
       await session.remove();
       this.#sessions.delete(id);
     }
+  }
+
+  /** The session is another bridge's now. */
+  #forget(id) {
+    const session = this.#sessions.get(id);
+    this.#sessions.delete(id);
+    session?.forget().catch((error) => this.#context.logger.error({ err: errorFields(error), session: id }, 'moved'));
   }
 
   /** How many sessions there are in each status. */

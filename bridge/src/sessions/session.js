@@ -70,15 +70,15 @@ export class Session {
     this.logger = context.logger.child({ session: id });
   }
 
-  /** Makes or loads a session; it does nothing until start() or resume(). */
-  static async open(id, context, engineName) {
+  /** Makes or loads a session; it does nothing until start() or resume(). `take`: whichever bridge has it. */
+  static async open(id, context, engineName, take = false) {
     const session = new Session(id, context);
-    await session.#load(engineName);
+    await session.#load(engineName, take);
     return session;
   }
 
-  async #load(engineName) {
-    const { master, engines, journal } = this.#context;
+  async #load(engineName, take) {
+    const { master, engines, journal, replicator } = this.#context;
     await makePrivateDirectory(this.#dir);
     const kept = await readSealed(join(this.#dir, 'state'), master, `session ${this.id} state`);
     this.#engine = engines.get(engineName ?? kept?.engine);
@@ -92,6 +92,9 @@ export class Session {
       dir: this.#dir,
       master,
       eventsDurable: () => journal.flush(),
+      replicator,
+      take,
+      onMoved: () => this.#moved(),
       logger: this.logger,
     });
     this.#sent = await SentLog.open(join(this.#dir, 'sent'), {
@@ -125,6 +128,11 @@ export class Session {
 
   get status() {
     return this.#state.status;
+  }
+
+  /** It is known that no other bridge has it. */
+  get held() {
+    return this.#account.held ?? true;
   }
 
   /** Changes the state; what is worth telling becomes an event, all of it is kept. */
@@ -252,6 +260,21 @@ export class Session {
     await rm(this.#dir, { recursive: true, force: true });
   }
 
+  /** Another bridge has the session: nothing of it stays here, and the other one tells its state. */
+  #moved() {
+    if (this.#closed) {
+      return;
+    }
+    this.logger.warn('another bridge has the session now');
+    this.#context.moved(this.id);
+  }
+
+  /** Ends the session here and removes its files, leaving WhatsApp and the other bridge alone. */
+  async forget() {
+    await this.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+
   /** Holds the socket closed while events can't be taken; the session stays started. */
   pause() {
     if (this.#desired === 'running' && !this.#paused) {
@@ -302,14 +325,25 @@ export class Session {
       leave();
       return;
     }
-    this.#timer = null;
     this.#leaveGate = leave;
     try {
+      await this.#account.hold?.();
+      if (this.#timer !== turn) {
+        return;
+      }
+      this.#timer = null;
       const handlers = this.#handlers(() => this.#link === link);
       const link = this.#account.connect(handlers);
       this.#link = link;
     } catch (error) {
       leave();
+      if (this.#timer === turn) {
+        this.#timer = null;
+      }
+      if (error.code === 'MOVED') {
+        this.#moved();
+        return;
+      }
       this.logger.warn({ err: error }, 'the socket could not be made');
       this.#change({ status: 'connecting', reason: 'network' });
       this.#reconnect();

@@ -90,11 +90,16 @@
       " qr_expires_at = CASE WHEN $2 = 'qr_pending' THEN qr_expires_at END,"  \
       " updated_at = now() WHERE id = $1")                                    \
     /* Sessions that should be up but whose start may have been lost with the \
-     * bridge. $1 rows -> id, engine */                                       \
+     * bridge, or whose bridge is gone while another one is there. $1 rows    \
+     * -> id, engine */                                                       \
     X(SESSIONS_STUCK,                                                         \
       "SELECT s.id, s.engine FROM sessions s"                                 \
-      " WHERE s.wanted AND s.status = 'connecting'"                           \
-      " AND s.updated_at < now() - interval '10 s'"                           \
+      " WHERE s.wanted AND s.updated_at < now() - interval '10 s'"            \
+      " AND (s.status = 'connecting' OR (s.status = 'connected' AND EXISTS"   \
+      "  (SELECT 1 FROM bridges b WHERE b.id = s.bridge_id"                   \
+      "   AND b.last_seen_at < now() - interval '15 s') AND EXISTS"           \
+      "  (SELECT 1 FROM bridges b"                                            \
+      "   WHERE b.last_seen_at >= now() - interval '15 s')))"                 \
       " ORDER BY s.updated_at LIMIT $1::integer")                             \
     /* $1 id, $2 code, $3 expires at, $4 bridge or NULL */                    \
     X(SESSION_QR,                                                             \

@@ -4,7 +4,9 @@
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { errorFields, maskText } from '../../log.js';
+import { Problem } from '../../problems.js';
 import { DurableMap } from '../../storage/durable-map.js';
+import { ReplicatedMap } from '../../storage/replicated-map.js';
 import { hooks as allHooks } from './hooks.js';
 import { describeInbound, describePlaintext } from './inbound.js';
 import { loadBaileys } from './library.js';
@@ -110,6 +112,15 @@ export class BaileysAccount {
     return new Link({ baileys: this.#baileys, hooks: this.#hooks, account: this, handlers, waUrl, logger, mask: maskText });
   }
 
+  get held() {
+    return this.#options.held();
+  }
+
+  /** Resolves when this bridge may connect: no other holds the session. */
+  async hold() {
+    await this.#options.hold();
+  }
+
   get settled() {
     return this.store.settled;
   }
@@ -128,12 +139,24 @@ export class BaileysAccount {
   }
 }
 
+async function openReplicated(path, options) {
+  try {
+    return await ReplicatedMap.open(path, options);
+  } catch (error) {
+    if (error.code === 'LOG_UNREADABLE') {
+      throw error;
+    }
+    options.onError(error);
+    throw new Problem('session_unavailable', 'The module could not be asked for the keys of the session', { retryAfter: 2 });
+  }
+}
+
 /**
  * @param {object} options
  * @param {string|null} options.waUrl the sandbox's socket; null for WhatsApp's own
  * @param {import('pino').Logger} options.logger
  * @param {typeof allHooks} [options.hooks]
- * @param {(path: string, options: object) => Promise<DurableMap>} [options.openStore]
+ * @param {(path: string, options: object) => Promise<DurableMap>} [options.openStore] where keys are kept
  * @returns {Promise<import('../index.js').Engine>}
  */
 export async function createBaileysEngine({ waUrl, logger, hooks = allHooks, openStore = DurableMap.open }) {
@@ -142,11 +165,21 @@ export async function createBaileysEngine({ waUrl, logger, hooks = allHooks, ope
     name: 'baileys',
     version: baileys.packageVersion,
     capabilities: CAPABILITIES,
-    async openAccount({ id, dir, master, eventsDurable, logger: sessionLogger }) {
+    async openAccount({ id, dir, master, eventsDurable, replicator, take, onMoved, logger: sessionLogger }) {
       const onError = (error) => sessionLogger.error({ err: error }, 'keys could not be written, will be repeated');
-      const map = await openStore(join(dir, 'keys.log'), { master, name: `session ${id} keys`, onError });
+      const path = join(dir, 'keys.log');
+      const options = { master, name: `session ${id} keys`, onError };
+      const map = replicator
+        ? await openReplicated(path, { ...options, session: id, replicator, take, onLost: onMoved })
+        : await openStore(path, options);
       const store = new SignalStore(map, baileys);
-      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, logger: sessionLogger } });
+      if (map.restored && !map.restored.clean) {
+        sessionLogger.warn('taken over from a bridge that did not leave in order: Signal sessions begin anew');
+        store.forgetRatchets();
+      }
+      const hold = async () => map.hold?.();
+      const held = () => map.held ?? true;
+      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, hold, held, logger: sessionLogger } });
     },
   };
 }

@@ -6,6 +6,10 @@
  */
 const CREDS = 'creds\0';
 const INBOX = 'inbox\0';
+/** Kinds of keys that move on with each message. */
+const RATCHETS = ['session', 'sender-key', 'sender-key-memory'];
+/** More than a bridge makes between two copies. */
+const PRE_KEYS_SKIPPED = 2000;
 
 /** How long a decrypted content is kept when no event stands for it (key shares, sender keys). */
 const CONTENT_MS = 10 * 60 * 1000;
@@ -162,6 +166,18 @@ export class SignalStore {
     if (entry && !entry.silent) {
       this.#map.apply([[INBOX + id, JSON.stringify({ ...entry, silent: true })]]);
     }
+  }
+
+  /**
+   * What is here may be older than what was used last: no Signal session of it may be used again, since its
+   * keys were. New ones are begun with the next message; one-time keys get numbers that were not used yet.
+   */
+  forgetRatchets() {
+    const stale = [...this.#map.entries()].filter(([key]) => RATCHETS.some((type) => key.startsWith(`${type}\0`)));
+    this.#map.apply(stale.map(([key]) => [key, null]));
+    const creds = this.readCreds();
+    const next = creds.nextPreKeyId + PRE_KEYS_SKIPPED;
+    this.writeCreds({ ...creds, nextPreKeyId: next, firstUnuploadedPreKeyId: next });
   }
 
   get settled() {

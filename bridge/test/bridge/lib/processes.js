@@ -8,6 +8,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { CredentialsTable } from './credentials.js';
 import { eventually, Record } from './wait.js';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '..');
@@ -129,7 +130,7 @@ export async function startSandbox(t) {
 
 /** Stands in for the module: takes events, can be down. */
 export async function startModule(t) {
-  const module = { events: new Record(), batches: new Record(), seen: 0, down: false, secret: randomBytes(16).toString('hex') };
+  const module = { credentials: new CredentialsTable(), events: new Record(), batches: new Record(), seen: 0, down: false, secret: randomBytes(16).toString('hex') };
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
@@ -143,6 +144,11 @@ export async function startModule(t) {
       }
       if (request.headers.authorization !== `Bearer ${module.secret}`) {
         response.writeHead(401).end();
+        return;
+      }
+      if (request.url.includes('/credentials')) {
+        const { status, answer } = module.credentials.answer(request.url, JSON.parse(body));
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
         return;
       }
       const batch = JSON.parse(body);
@@ -186,6 +192,7 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     BRIDGE_EVENTS_SECRET_FILE: file('events-secret', module.secret),
     BRIDGE_MASTER_KEY_FILE: file('master-key', randomBytes(32).toString('hex')),
     BRIDGE_DATA_DIR: join(dir, 'data'),
+    BRIDGE_KEYS: 'local',
     LOG_LEVEL: 'debug',
     ...env,
   };

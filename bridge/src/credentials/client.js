@@ -1,0 +1,81 @@
+/**
+ * The module's part of the bridge's keys: who holds a session, and the copy of what its engine keeps.
+ * The only file that knows these calls (docs/bridge-api.md).
+ */
+const TIMEOUT_MS = 10000;
+const PAGE = 1000;
+
+/** Another bridge holds the session. */
+export class MovedError extends Error {
+  constructor() {
+    super('another bridge holds the session');
+    this.code = 'MOVED';
+  }
+}
+
+export class CredentialsClient {
+  #options;
+
+  /** @param {{url: string, secret: string, bridgeId: string}} options `url` of the module's /internal/v1 */
+  constructor(options) {
+    this.#options = { ...options, url: options.url.replace(/\/+$/, '') };
+  }
+
+  async #post(path, body) {
+    const { url, secret, bridgeId } = this.#options;
+    const response = await fetch(`${url}/credentials${path}`, {
+      method: 'POST',
+      redirect: 'error',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
+      body: JSON.stringify({ bridge_id: bridgeId, ...body }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (response.status === 409) {
+      throw new MovedError();
+    }
+    if (response.status === 404) {
+      return null;
+    }
+    if (response.status !== 200) {
+      throw new Error(`the module answered ${response.status}`);
+    }
+    return JSON.parse(text);
+  }
+
+  /**
+   * Holds a session.
+   * @param {string} session
+   * @param {boolean} take also when another bridge holds it
+   * @returns {Promise<{epoch: number, generation: number, clean: boolean, mine: boolean, keys: number}|null>}
+   *          null: the module knows no such session; `clean`: the holder before wrote all it had; `mine`: it was this bridge
+   * @throws {MovedError}
+   */
+  claim(session, take) {
+    return this.#post(`/${session}/claim`, { take });
+  }
+
+  /** All that is stored of a session, in pages of [name, sealed value]. */
+  async *read(session, epoch) {
+    let after;
+    for (;;) {
+      const page = await this.#post(`/${session}/read`, { epoch, ...(after ? { after } : {}) });
+      const keys = page?.keys ?? [];
+      yield keys;
+      if (keys.length < PAGE) {
+        return;
+      }
+      after = keys.at(-1)[0];
+    }
+  }
+
+  /**
+   * Writes what changed in several sessions.
+   * @param {Array<{id: string, epoch: number, generation: number, clean: boolean, tidy: boolean, changes: Array<[string, string|null]>}>} sessions
+   * @returns {Promise<Map<string, boolean>>} by session: is it still this bridge's
+   */
+  async store(sessions) {
+    const answer = await this.#post('', { sessions });
+    return new Map((answer?.sessions ?? []).map(({ id, held }) => [id, held]));
+  }
+}
