@@ -7,6 +7,7 @@
 
 #include "../base/wa_time.h"
 #include "../core/wa_keys.h"
+#include "../core/wa_networks.h"
 
 const wa_field wa_api_key_fields[] = {
     { "name", WA_F_STRING, 1, 1, 100, NULL },

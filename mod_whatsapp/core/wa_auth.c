@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <apr_network_io.h>
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
@@ -13,6 +12,7 @@
 #include "../base/wa_log.h"
 #include "wa_key_format.h"
 #include "wa_limits_local.h"
+#include "wa_networks.h"
 #include "wa_scope.h"
 
 /* Finds the principal and counts its request in one trip.
@@ -364,38 +364,6 @@ void wa_auth_changed(wa_app *app, apr_pool_t *p, const char *request_id)
     }
 }
 
-/* Is the address in one of the networks? No network means any address. */
-static int address_allowed(apr_pool_t *p, const char *networks,
-                           const char *address)
-{
-    char *copy, *state, *cidr;
-    apr_sockaddr_t *sa;
-
-    if (!*networks) {
-        return 1;
-    }
-    if (!address
-        || apr_sockaddr_info_get(&sa, address, APR_UNSPEC, 0, 0, p)
-               != APR_SUCCESS) {
-        return 0;
-    }
-    copy = apr_pstrdup(p, networks);
-    for (cidr = apr_strtok(copy, " ", &state); cidr;
-         cidr = apr_strtok(NULL, " ", &state)) {
-        char *mask = strchr(cidr, '/');
-        apr_ipsubnet_t *net;
-
-        if (mask) {
-            *mask++ = '\0';
-        }
-        if (apr_ipsubnet_create(&net, cidr, mask, p) == APR_SUCCESS
-            && apr_ipsubnet_test(net, sa)) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 /* Did one of our own pages send this? By what only a browser can set. */
 static int same_origin(const wa_req *req)
 {
@@ -443,7 +411,7 @@ static wa_code check_principal(const wa_app *app, const wa_req *req,
         return who->key_id ? wa_fail(r, WA_E_BAD_KEY, "The API key has expired")
                            : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
     }
-    if (!address_allowed(req->pool, who->networks, req->peer)) {
+    if (!wa_networks_have(who->networks, req->peer)) {
         return wa_fail(r, WA_E_ADDRESS, NULL);
     }
     return c->load == WA_SQL_PRINCIPAL_BY_COOKIE ? check_csrf(app, req, who, r)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_keys.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -30,61 +29,6 @@ static wa_key *key_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
     return k;
 }
 
-/* Is it a network as PostgreSQL's cidr takes it? */
-static int network_ok(apr_pool_t *p, const char *text)
-{
-    char *address = apr_pstrdup(p, text), *mask = strchr(address, '/');
-    unsigned char bytes[16], raw;
-    int six = strchr(address, ':') != NULL, width = six ? 128 : 32, bits, i;
-    char *end = NULL;
-
-    if (mask) {
-        *mask++ = '\0';
-        bits = (int)apr_strtoi64(mask, &end, 10);
-        if (end == mask || *end || *mask == '+' || *mask == ' ') {
-            return 0;
-        }
-    }
-    else {
-        bits = width;
-    }
-    if (bits < 0 || bits > width
-        || inet_pton(six ? AF_INET6 : AF_INET, address, bytes) != 1) {
-        return 0;
-    }
-    for (i = bits; i < width; i++) {
-        raw = bytes[i / 8];
-        if (raw & (0x80 >> (i % 8))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-wa_code wa_networks_read(const json_t *list, const char **networks,
-                         wa_result *r)
-{
-    const json_t *j;
-    size_t i;
-
-    *networks = "";
-    json_array_foreach(list, i, j)
-    {
-        const char *text = json_string_value(j);
-
-        if (!text || strlen(text) > 64 || !network_ok(r->p, text)) {
-            wa_fail_field(r, apr_psprintf(r->p, "/networks/%d", (int)i),
-                          "format",
-                          "must be a network such as 192.0.2.0/24 or"
-                          " 2001:db8::/32, without bits below its mask");
-            continue;
-        }
-        *networks = apr_pstrcat(r->p, *networks, **networks ? " " : "", text,
-                                NULL);
-    }
-    return r->code;
-}
-
 /* "a b" as PostgreSQL's array literal. */
 static const char *networks_sql(apr_pool_t *p, const char *networks)
 {
@@ -106,6 +50,22 @@ typedef struct key_job {
     wa_key *key; /* result, or what is to be made */
 } key_job;
 
+/* Nothing was inserted: there is no such user, or he may not have that. */
+static void no_such_owner(wa_db *db, const char *user_id, const wa_key *key,
+                          wa_result *r)
+{
+    wa_db_rows *rows;
+
+    if ((key->scopes & WA_SCOPE_ADMIN)
+        && WA_DB_RUN(db, WA_SQL_USER_BY_ID, &rows, user_id) == APR_SUCCESS
+        && wa_db_count(rows)) {
+        wa_fail_field(r, "/scopes", "value",
+                      "the scope admin is for admins' keys");
+        return;
+    }
+    wa_fail(r, WA_E_NOT_FOUND, NULL);
+}
+
 static apr_status_t insert_key(wa_app *app, wa_db *db, const wa_req *req,
                                const char *user_id, wa_key *key, wa_result *r)
 {
@@ -121,7 +81,7 @@ static apr_status_t insert_key(wa_app *app, wa_db *db, const wa_req *req,
                    wa_scopes_sql(p, key->scopes),
                    networks_sql(p, key->networks));
     if (rv == APR_SUCCESS && !wa_db_count(rows)) {
-        wa_fail(r, WA_E_NOT_FOUND, NULL);
+        no_such_owner(db, user_id, key, r);
     }
     else if (rv == APR_SUCCESS) {
         *key = *key_from_row(p, rows, 0);
@@ -212,6 +172,7 @@ static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton, wa_result *r)
     key_job *job = baton;
     apr_pool_t *p = job->req->pool;
     wa_key *old, *next;
+    wa_db_rows *rows = NULL;
     apr_status_t rv = one_key(db, WA_SQL_KEY_BY_ID, job, r);
 
     if (rv != APR_SUCCESS || r->code != WA_OK) {
@@ -229,9 +190,15 @@ static apr_status_t do_rotate(wa_app *app, wa_db *db, void *baton, wa_result *r)
     }
     next = apr_pmemdup(p, old, sizeof(*old));
     rv = insert_key(app, db, job->req, old->user_id, next, r);
-    if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_KEY_ROTATED, NULL, old->id, next->id,
+    if (rv == APR_SUCCESS && r->code == WA_OK) {
+        rv = WA_DB_RUN(db, WA_SQL_KEY_ROTATED, &rows, old->id, next->id,
                        apr_itoa(p, job->overlap));
+    }
+    if (rv == APR_SUCCESS && r->code == WA_OK && !wa_db_affected(rows)) {
+        wa_fail(r, WA_E_CONFLICT, "The key was rotated already");
+    }
+    if (r->code != WA_OK) {
+        return rv;
     }
     if (rv == APR_SUCCESS) {
         rv = audit_key(app, db, job->req, "key.rotate", old);

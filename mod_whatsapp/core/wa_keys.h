@@ -29,12 +29,6 @@ typedef struct wa_key {
     const char *rotated_to;   /* the key that takes its place, or NULL */
 } wa_key;
 
-/** Read a JSON array of networks, "10.0.0.0/8", "2001:db8::/32" or a single
- * address. Bits below the mask are refused: who writes 10.1.2.3/8 is mistaken.
- * @param networks as in wa_key @return WA_OK or WA_E_INVALID */
-wa_code wa_networks_read(const json_t *list, const char **networks,
-                         wa_result *r);
-
 /** Make a key: name, scopes, networks and expires_at are given, the rest is
  * filled. The scope admin is for admins' own keys.
  * @return WA_OK, WA_E_NOT_FOUND (no such user), WA_E_INVALID, … */
@@ -58,7 +52,8 @@ wa_code wa_key_revoke(wa_app *app, const wa_req *req, const char *id,
 
 /** Make a key like another, which goes on working for a while.
  * @param overlap seconds, 0 to WA_KEY_OVERLAP_MAX
- * @return WA_OK, WA_E_NOT_FOUND, WA_E_CONFLICT (revoked or expired),
+ * @return WA_OK, WA_E_NOT_FOUND, WA_E_CONFLICT (revoked, expired or
+ *         rotated already),
  *         WA_E_SCOPE (it may do more than who asks) */
 wa_code wa_key_rotate(wa_app *app, const wa_req *req, const char *id,
                       const char *user_id, int overlap, wa_key **key,

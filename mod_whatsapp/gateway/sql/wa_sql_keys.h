@@ -31,6 +31,7 @@
       " scopes, networks)"                                                    \
       " SELECT $1, u.id, $3, decode($4, 'hex'), $5, $6::timestamptz,"         \
       " $7::text[], $8::cidr[] FROM users u WHERE u.id = $2"                  \
+      " AND (u.role = 'admin' OR NOT 'admin' = ANY ($7::text[]))"             \
       " RETURNING " WA_SQL_KEY_COLUMNS)                                       \
     /* $1 user */                                                             \
     X(KEYS_OF_USER,                                                           \
@@ -55,7 +56,8 @@
      * works */                                                               \
     X(KEY_ROTATED,                                                            \
       "UPDATE api_keys SET rotated_to = $2, expires_at = least(expires_at,"   \
-      " now() + $3::integer * interval '1 s') WHERE id = $1")                 \
+      " now() + $3::integer * interval '1 s') WHERE id = $1"                  \
+      " AND rotated_to IS NULL")                                              \
     /* $1 hash as hex; only what may be used now */                           \
     X(PRINCIPAL_BY_KEY,                                                       \
       "SELECT k.id, NULL, " WA_SQL_TIME("k.expires_at") ", "                  \

@@ -1,0 +1,207 @@
+# Logins over REST: refresh tokens are used once, a cookie changes things only
+# for its own pages, what was ended is ended, failed tries cost time.
+use strict;
+use warnings FATAL => 'all';
+
+use WA::Test;
+
+my $PASSWORD = 'correct horse battery';
+my ($user, $origin) = (undef, $WA::HTTP::URL{api} =~ m{\A(http://[^/]+)});
+
+sub forgive { db('DELETE FROM login_failures'); return }
+sub login { my (%o) = @_; return api(POST => '/auth/login', body => { username => $user->{username}, password => $PASSWORD, %o }) }
+sub tokens { my $r = login(@_); die "login: $r->{status} $r->{content}\n" if $r->{status} != 200; return $r->{json} }
+sub refresh { my ($t) = @_; return api(POST => '/auth/refresh', body => { refresh_token => $t }) }
+sub works { my ($t) = @_; return api(GET => '/auth/me', key => $t)->{status} }
+sub login_id { my ($t) = @_; return api(GET => '/auth/me', key => $t)->{json}{login_id} }
+
+step 'a user with a password' => sub {
+    forgive();
+    $user = new_user(password => $PASSWORD);
+    return (login()->{status}, 200);
+};
+
+# --- refresh ------------------------------------------------------------------
+
+it 'a refresh gives new tokens, which work' => sub {
+    my $old = tokens();
+    my $new = refresh($old->{refresh_token});
+    return ([$new->{status}, $new->{json}{token_type}, $new->{json}{refresh_token} ne $old->{refresh_token} ? 'another' : 'the same',
+            works($new->{json}{access_token}), refresh($new->{json}{refresh_token})->{status}],
+        [200, 'Bearer', 'another', 200, 200]);
+};
+it 'a login does not live longer by it' => sub {
+    my $old = tokens();
+    return (refresh($old->{refresh_token})->{json}{login_expires_at}, $old->{login_expires_at});
+};
+it 'a token that was used already ends the login, for whoever has the newer one too' => sub {
+    my $old = tokens();
+    my $new = refresh($old->{refresh_token})->{json};
+    my $stolen = refresh($old->{refresh_token});
+    return ([$stolen->{status}, $stolen->{json}{code}, refresh($new->{refresh_token})->{status}, works($new->{access_token}), works($old->{access_token})],
+        [401, 'invalid_refresh_token', 401, 401, 401]);
+};
+it 'the reuse stands in the audit' => sub {
+    my $old = tokens();
+    refresh($old->{refresh_token}) for 1, 2;
+    return (db("SELECT count(*) FROM audit_log WHERE action = 'login.reuse' AND '$user->{id}' IN (actor_id::text, target_id)") > 0 ? 1 : 0, 1);
+};
+it 'of ten at a time with one token, at most one gets new ones' => sub {
+    my $old = tokens();
+    my @got = parallel(10, sub { refresh($old->{refresh_token})->{status} }, 1 .. 10);
+    my $good = grep { $_ == 200 } @got;
+    return ([$good <= 1 ? 'at most one' : $good, grep { $_ != 200 && $_ != 401 } @got], ['at most one']);
+};
+for my $bad ('x', 'x' x 128, '', 'wrt_' . 'A' x 43) {
+    it 'not a refresh token: ' . substr($bad, 0, 20) => sub {
+        my $r = refresh($bad);
+        return ($r->{status} . " $r->{json}{code}", $bad eq '' ? '422 validation_failed' : '401 invalid_refresh_token');
+    };
+}
+it 'an access token is no refresh token, nor the other way round' => sub {
+    my $t = tokens();
+    return ([refresh(substr $t->{access_token}, 0, 128)->{status}, works($t->{refresh_token})], [401, 401]);
+};
+it 'a user who is suspended refreshes nothing' => sub {
+    my $other = new_user(password => $PASSWORD);
+    my $t = api(POST => '/auth/login', body => { username => $other->{username}, password => $PASSWORD })->{json};
+    admin(PATCH => "/users/$other->{id}", { is_active => false });
+    return ([works($t->{access_token}), refresh($t->{refresh_token})->{status}], [401, 401]);
+};
+
+# --- the cookie -----------------------------------------------------------------
+
+my ($cookie, $csrf);
+my $NAME = '__Host-whatsapp';
+
+sub with_cookie {
+    my ($method, $path, %headers) = @_;
+    return api($method, $path, headers => { Cookie => "$NAME=$cookie", %headers }, $method eq 'GET' ? () : (body => {}));
+}
+
+step 'a login by cookie shows no token, and a cookie no script can read' => sub {
+    my $r = login(cookie => true);
+    my $set = header($r, 'Set-Cookie');
+    ($cookie) = $set =~ /\A\Q$NAME\E=([^;]+)/;
+    $csrf = $r->{json}{csrf_token};
+    return ([$r->{status}, pick($r->{json}, qw(access_token refresh_token username)), $set =~ s/=[^;]+/=…/r],
+        [200, { access_token => '(absent)', refresh_token => '(absent)', username => $user->{username} },
+            qr/\A\Q$NAME\E=…; Path=\/; Max-Age=\d+; Secure; HttpOnly; SameSite=Strict\z/]);
+};
+it 'it reads without more' => sub { return (with_cookie(GET => '/auth/me')->{json}{username}, $user->{username}) };
+my @CSRF = (
+    ['with its token and from our own page', { 'X-CSRF-Token' => 'TOKEN', 'Sec-Fetch-Site' => 'same-origin' }, 409],
+    ['with its token and our origin', { 'X-CSRF-Token' => 'TOKEN', Origin => $origin }, 409],
+    ['without its token', { 'Sec-Fetch-Site' => 'same-origin' }, 403],
+    ['with another token', { 'X-CSRF-Token' => 'x' x 43, 'Sec-Fetch-Site' => 'same-origin' }, 403],
+    ['from another site', { 'X-CSRF-Token' => 'TOKEN', 'Sec-Fetch-Site' => 'cross-site' }, 403],
+    ['from another subdomain', { 'X-CSRF-Token' => 'TOKEN', 'Sec-Fetch-Site' => 'same-site' }, 403],
+    ['with another origin', { 'X-CSRF-Token' => 'TOKEN', Origin => 'https://evil.example' }, 403],
+    ['with the origin null', { 'X-CSRF-Token' => 'TOKEN', Origin => 'null' }, 403],
+);
+for my $c (@CSRF) {
+    my ($what, $headers, $status) = @$c;
+    it "a change $what: $status" => sub {
+        my %h = %$headers;
+        $h{'X-CSRF-Token'} = $csrf if ($h{'X-CSRF-Token'} || '') eq 'TOKEN';
+        # No phone is linked: what gets past the guard is answered 409.
+        my $r = with_cookie(POST => '/session/disconnect', %h);
+        return ([$r->{status}, $status == 403 ? $r->{json}{code} : ()], [$status, $status == 403 ? 'csrf_failed' : ()]);
+    };
+}
+it "another login's token is none of this one" => sub {
+    my $other = login(cookie => true)->{json}{csrf_token};
+    return (with_cookie(POST => '/session/disconnect', 'X-CSRF-Token' => $other, 'Sec-Fetch-Site' => 'same-origin')->{status}, 403);
+};
+it 'logout ends it on the server, and clears the cookie' => sub {
+    my $r = with_cookie(POST => '/auth/logout', 'X-CSRF-Token' => $csrf, 'Sec-Fetch-Site' => 'same-origin');
+    return ([$r->{status}, header($r, 'Set-Cookie'), with_cookie(GET => '/auth/me')->{status}],
+        [204, qr/\A\Q$NAME\E=; Path=\/; Max-Age=0;/, 401]);
+};
+
+# --- logout, list, end ----------------------------------------------------------
+
+it 'logout: neither token works any more' => sub {
+    my $t = tokens();
+    my $r = api(POST => '/auth/logout', key => $t->{access_token}, body => {});
+    return ([$r->{status}, works($t->{access_token}), refresh($t->{refresh_token})->{status}], [204, 401, 401]);
+};
+it 'a key has no login to end' => sub {
+    my $key = new_key($user->{id}, scopes => ['account:manage'])->{key};
+    return (api(POST => '/auth/logout', key => $key, body => {})->{status}, 409);
+};
+it "one's logins are listed, the present one marked, and can be ended" => sub {
+    my ($here, $there) = (tokens(), tokens());
+    my $list = api(GET => '/auth/logins', key => $here->{access_token})->{json}{data};
+    my @current = map { $_->{id} } grep { $_->{current} } @$list;
+    my $other = login_id($there->{access_token});
+    my $end = api(DELETE => "/auth/logins/$other", key => $here->{access_token});
+    return ([\@current, (grep { $_->{id} eq $other } @$list) ? 'listed' : 'not listed', $list->[0]{address}, $end->{status},
+            works($there->{access_token}), works($here->{access_token})],
+        [[login_id($here->{access_token})], 'listed', '127.0.0.1', 204, 401, 200]);
+};
+it "another's login can not be ended" => sub {
+    my $other = new_user(password => $PASSWORD);
+    my $mine = tokens();
+    my $theirs = api(POST => '/auth/login', body => { username => $other->{username}, password => $PASSWORD })->{json};
+    my $r = api(DELETE => '/auth/logins/' . login_id($theirs->{access_token}), key => $mine->{access_token});
+    return ([$r->{status}, works($theirs->{access_token})], [404, 200]);
+};
+
+# --- passwords ------------------------------------------------------------------
+
+it 'a changed password: the old one is none, other logins end, this one and keys go on' => sub {
+    my ($here, $there) = (tokens(), tokens());
+    my $r = api(POST => '/auth/password', key => $here->{access_token},
+        body => { current_password => $PASSWORD, new_password => 'another long password' });
+    my $old = login()->{status};
+    $PASSWORD = 'another long password';
+    return ([$r->{status}, $old, login()->{status}, works($there->{access_token}), works($here->{access_token}), works($user->{key})],
+        [204, 401, 200, 401, 200, 200]);
+};
+it 'not without the present one' => sub {
+    my $t = tokens();
+    my $r = api(POST => '/auth/password', key => $t->{access_token}, body => { current_password => 'wrong', new_password => 'yet another long one' });
+    forgive();
+    return ([$r->{status}, login()->{status}], [401, 200]);
+};
+it 'a short one is refused' => sub {
+    my $t = tokens();
+    my $r = api(POST => '/auth/password', key => $t->{access_token}, body => { current_password => $PASSWORD, new_password => 'short' });
+    return ($r->{status}, 422);
+};
+it 'an admin sets a new one, and all logins end' => sub {
+    my $t = tokens();
+    admin(POST => "/users/$user->{id}/password", { new_password => 'set by the admin' });
+    my $old = login()->{status};
+    $PASSWORD = 'set by the admin';
+    forgive();
+    return ([$old, login()->{status}, works($t->{access_token})], [401, 200, 401]);
+};
+
+# --- failed tries ---------------------------------------------------------------
+
+it 'after a few wrong ones the account waits, longer each time, also for the right password' => sub {
+    forgive();
+    my @r = map { login(password => "wrong $_") } 1 .. 12;
+    my @waits = map { header($_, 'Retry-After') } grep { $_->{status} == 429 } @r;
+    my $right = login();
+    return ([scalar(grep { $_->{status} == 401 } @r) > 2 ? 'some are tried' : 'none', scalar @waits > 0 ? 'then they wait' : 'never', $right->{status}, $right->{json}{code}],
+        ['some are tried', 'then they wait', 429, 'login_delayed']);
+};
+it 'the owner is not kept out elsewhere: it is this address that waits' => sub {
+    my $others = db("SELECT count(*) FROM login_failures WHERE account <> '' AND address <> '127.0.0.1'");
+    my $here = db("SELECT count(*) FROM login_failures WHERE account = lower('$user->{username}') AND address = '127.0.0.1'");
+    return ([$here, $others], [1, 0]);
+};
+it 'Redis away: failed tries count all the same' => sub {
+    forgive();
+    stop_it('redis');
+    my @r = map { login(password => "wrong $_")->{status} } 1 .. 12;
+    start_it('redis');
+    forgive();
+    wait_ready();
+    return ([scalar(grep { $_ == 429 } @r) > 0 ? 'they wait' : "never: @r", scalar grep { $_ >= 500 } @r], ['they wait', 0]);
+};
+
+run_tests;
