@@ -31,7 +31,8 @@ usage: ./apxs-build.sh COMMAND
   test [PATTERN…]
             builds with warnings as errors, starts servers of its own on free
             ports and runs every test, or those whose path has a PATTERN
-  bench     the benchmarks
+  bench [NAME…]
+            measures with servers of its own: all of bench/, or those named
   build     libwa.a, mod_whatsapp.so and whatsappd into ./build
   install   the module, whatsappd and their files (DESTDIR is kept to)
   clean [--data]
@@ -99,8 +100,8 @@ end_leftovers() {
 
 cmd_stop() {
     local base found=0
-    for base in "$WA_ROOT/var" "$WA_ROOT/var/live" "$WA_ROOT/var/test"; do
-        [[ $base != */test || ${1:-} == --test ]] || continue
+    for base in "$WA_ROOT/var" "$WA_ROOT/var/live" "$WA_ROOT/var/test" "$WA_ROOT/var/bench"; do
+        [[ $base != */@(test|bench) || ${1:-} == --test ]] || continue
         [[ -d $base/run ]] || continue
         if [[ ! -x $base/run ]]; then
             die "$base belongs to $(stat -c %U "$base")" 'Stop it as that user, or by sudo.'
@@ -138,14 +139,26 @@ cmd_install() {
 }
 
 cmd_bench() {
-    [[ -x $WA_ROOT/bench/run.sh ]] || die 'there is no benchmark in this checkout yet'
-    cmd_build
-    exec "$WA_ROOT/bench/run.sh" "$@"
+    check_machine
+    WA_BASE=$WA_ROOT/var/bench
+    check_not_running "$WA_BASE"
+    reach_or_move bench "$@"
+    say "${c_bold}mod_whatsapp${c_off}, benchmarks"
+    ensure_packages "${RUN_PACKAGES[@]}" "${BENCH_PACKAGES[@]}"
+    ensure_user
+    ensure_var
+    ensure_node prod
+    build_c 'Module, library and daemon' all
+    step 'A handler that does nothing' "$WA_ROOT/build/log/build.log" build_noop
+    WA_MODE=sandbox
+    WA_COMPONENTS='postgresql redis sandbox bridge whatsappd apache'
+    export WA_BASE WA_MODE WA_COMPONENTS
+    exec_as_user "$BASH" "$WA_ROOT/bench/run.sh" "$@"
 }
 
 cmd_clean() {
     local base
-    for base in "$WA_ROOT"/var "$WA_ROOT"/var/live "$WA_ROOT"/var/test; do
+    for base in "$WA_ROOT"/var "$WA_ROOT"/var/live "$WA_ROOT"/var/{test,bench}; do
         check_not_running "$base"
     done
     rm -rf -- "$WA_ROOT/build"

@@ -8,6 +8,8 @@ RUN_PACKAGES=(apache2-bin apache2-dev libaprutil1-dbd-pgsql postgresql
     gcc libc6-dev make pkg-config curl ca-certificates)
 TEST_PACKAGES=(libapache2-mod-perl2 libwww-perl libjson-perl perl clang-format
     clang-tidy cppcheck shellcheck git chromium)
+# pgbench comes with PostgreSQL's server.
+BENCH_PACKAGES=(wrk)
 
 # missing_packages PACKAGE…
 missing_packages() {
@@ -51,4 +53,13 @@ build_c() {
     [[ -e $WA_ROOT/mod_whatsapp/Makefile ]] ||
         die 'mod_whatsapp/Makefile is missing' 'Is this checkout complete?'
     step "$text" "$WA_ROOT/build/log/build.log" make_c "$@"
+}
+
+# The module that the benchmarks are compared with; only they load it.
+build_noop() {
+    local out=$WA_ROOT/build/bench
+    mkdir -p "$out"
+    # shellcheck disable=SC2046 # options on purpose
+    gcc -std=gnu11 -O2 -fPIC -shared -Wall -Wextra -Wno-unused-parameter -Werror \
+        -I"$(apxs -q INCLUDEDIR)" $(pkg-config --cflags apr-1) -o "$out/mod_noop.so" "$WA_ROOT/bench/noop/mod_noop.c"
 }

@@ -55,7 +55,7 @@ check_not_running() {
     # Opened for reading: as root this must not write where others may.
     exec {fd}<"$lock"
     if ! flock -n -s "$fd"; then
-        [[ $1 != */test ]] || die 'a test run is already under way in this checkout' \
+        [[ $1 != */@(test|bench) ]] || die "a $(basename "$1") run is already under way in this checkout" \
             'Wait for it, or end it by its own Ctrl-C; stop --test ends its servers.'
         pid=$(cat "$1/run/pids/supervisor" 2>/dev/null || true)
         die "it is already running${pid:+ (supervisor: pid $pid)}" \

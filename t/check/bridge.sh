@@ -43,11 +43,13 @@ none 'no package runs a script at its install but by --ignore-scripts' \
 
 if [ -f bridge/eslint.config.js ]; then
     if [ -f bridge/node_modules/eslint/bin/eslint.js ]; then
-        if out=$(cd bridge && "$node" node_modules/eslint/bin/eslint.js --max-warnings 0 . 2>&1); then
-            none 'eslint passes' ''
-        else
-            none 'eslint passes' "${out:-it failed without a word}"
-        fi
+        for folder in bridge bench; do
+            if out=$(cd $folder && "$node" ../bridge/node_modules/eslint/bin/eslint.js --max-warnings 0 . 2>&1); then
+                none "$folder: eslint passes" ''
+            else
+                none "$folder: eslint passes" "${out:-it failed without a word}"
+            fi
+        done
     else
         none 'eslint passes' 'eslint is not installed: npm ci --ignore-scripts in bridge/'
     fi

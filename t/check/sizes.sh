@@ -8,7 +8,7 @@ most=600
 # "path bound"
 allowed=''
 
-files=$(find mod_whatsapp bridge htdocs sql conf apxs-build.sh \
+files=$(find mod_whatsapp bridge bench htdocs sql conf apxs-build.sh \
     \( -name node_modules -o -name .git \) -prune -o -type f \
     \( -name '*.[ch]' -o -name '*.js' -o -name '*.css' -o -name '*.html' -o -name '*.sql' -o -name '*.sh' \) \
     -print 2>/dev/null | sort)
