@@ -43,7 +43,20 @@ static const char *set_file(cmd_parms *cmd, void *dir, const char *value)
     return set_value(cmd, dir, path);
 }
 
+/* Several words make one value. */
+static const char *set_list(cmd_parms *cmd, void *dir, const char *args)
+{
+    const char *value = "";
+
+    while (*args) {
+        value = apr_pstrcat(cmd->pool, value, *value ? " " : "",
+                            ap_getword_conf(cmd->pool, &args), NULL);
+    }
+    return set_value(cmd, dir, value);
+}
+
 #define VALUE(name, help) AP_INIT_TAKE1(name, set_value, NULL, RSRC_CONF, help)
+#define LIST(name, help) AP_INIT_RAW_ARGS(name, set_list, NULL, RSRC_CONF, help)
 #define SECRET(name, help) AP_INIT_TAKE1(name, set_file, NULL, RSRC_CONF, help)
 
 // clang-format off
@@ -61,6 +74,7 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppMessageTTL", "seconds after which an unsent message fails"),
     VALUE("WhatsAppTokenLifetime", "seconds an access token lives"),
     VALUE("WhatsAppLogDays", "days a request stays in the log"),
+    LIST("WhatsAppCORSOrigin", "origins whose pages may read the API"),
     { NULL }
 };
 // clang-format on

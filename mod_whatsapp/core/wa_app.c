@@ -9,6 +9,7 @@
 
 #include "../base/wa_crypto.h"
 #include "../base/wa_id.h"
+#include "../base/wa_origin.h"
 #include "wa_health_cache.h"
 #include "wa_limits_local.h"
 
@@ -16,9 +17,10 @@ typedef enum setting_kind {
     SET_TEXT,
     SET_MODE,
     SET_URL,
-    SET_COUNT,  /* 1 to 1000 */
-    SET_WAIT,   /* seconds, 1 to 45: shorter than a lease */
-    SET_SECONDS /* 1 to 30 days */
+    SET_COUNT,   /* 1 to 1000 */
+    SET_WAIT,    /* seconds, 1 to 45: shorter than a lease */
+    SET_SECONDS, /* 1 to 30 days */
+    SET_ORIGINS
 } setting_kind;
 
 typedef struct setting {
@@ -50,6 +52,8 @@ static const setting settings_table[] = {
     { "WhatsAppTokenLifetime", SET_SECONDS,
       APR_OFFSETOF(wa_settings, token_life) },
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
+    { "WhatsAppCORSOrigin", SET_ORIGINS,
+      APR_OFFSETOF(wa_settings, cors_origins) },
 };
 
 #define SETTINGS (sizeof(settings_table) / sizeof(settings_table[0]))
@@ -127,6 +131,14 @@ static const char *set_text(const setting *set, const char **field,
     return NULL;
 }
 
+static const char *set_origins(const setting *set, const char *const **field,
+                               const char *value, apr_pool_t *p)
+{
+    const char *wrong = wa_origins_read(p, value, field);
+
+    return wrong ? apr_psprintf(p, "%s: %s", set->name, wrong) : NULL;
+}
+
 const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
                             const char *value)
 {
@@ -145,6 +157,9 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
         if (set->kind == SET_COUNT || set->kind == SET_WAIT
             || set->kind == SET_SECONDS) {
             return set_number(set, field, value, p);
+        }
+        if (set->kind == SET_ORIGINS) {
+            return set_origins(set, field, value, p);
         }
         return set_text(set, field, value, p);
     }

@@ -36,6 +36,7 @@ typedef struct wa_settings {
     apr_interval_time_t message_ttl;  /* WhatsAppMessageTTL */
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
     int log_days;                     /* WhatsAppLogDays */
+    const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
 } wa_settings;
 
 /** Settings with their defaults. */

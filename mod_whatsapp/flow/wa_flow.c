@@ -9,6 +9,7 @@
 #include "../core/wa_limits.h"
 #include "../core/wa_usage.h"
 #include "wa_body.h"
+#include "wa_cors.h"
 
 /* One step of the line; all have this form so that they stand in a table. */
 typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r);
@@ -70,6 +71,10 @@ void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
     for (i = 0; code == WA_OK && i < sizeof(stages) / sizeof(stages[0]); i++) {
         code = stages[i](app, req, resp, r);
     }
+    if (code == WA_E_METHOD && table == wa_routes_api
+        && wa_cors_preflight(app, req, resp, r->allow)) {
+        code = WA_OK;
+    }
     if (code != WA_OK) {
         r->code = code;
         wa_resp_problem(resp, req, r);
@@ -82,6 +87,9 @@ void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
         apr_table_setn(resp->headers, "Cache-Control", "no-store");
     }
     apr_table_setn(resp->headers, "X-Content-Type-Options", "nosniff");
+    if (table == wa_routes_api) {
+        wa_cors_headers(app, req, resp);
+    }
 }
 
 void wa_flow_log(wa_app *app, const wa_req *req, const wa_resp *resp,

@@ -7,7 +7,7 @@
 reference=docs/configuration.md
 app=mod_whatsapp/core/wa_app.c
 
-directives=$(sed -nE 's/^ *(VALUE|SECRET|AP_INIT_[A-Z0-9]+)\("(WhatsApp[A-Za-z]+)".*/\2/p' \
+directives=$(sed -nE 's/^ *(VALUE|SECRET|LIST|AP_INIT_[A-Z0-9]+)\("(WhatsApp[A-Za-z]+)".*/\2/p' \
     mod_whatsapp/apache/mod_whatsapp_config.c | sort)
 settings=$(sed -nE 's/^ *\{ *"(WhatsApp[A-Za-z]+)", *SET_.*/\1/p' "$app" | sort)
 # In a file of examples a setting stands at the start of a line, perhaps

@@ -42,6 +42,32 @@ static const struct {
     { "WhatsAppMessageTTL", "2592000", 1 },
     { "WhatsAppMessageTTL", "2592001", 0 },
     { "WhatsAppTokenLifetime", "900", 1 },
+    { "WhatsAppCORSOrigin", "https://a.example", 1 },
+    { "WhatsAppCORSOrigin", "https://a.example  http://localhost:3000", 1 },
+    { "WhatsAppCORSOrigin", "https://[2001:db8::1]:8443", 1 },
+    { "WhatsAppCORSOrigin", "http://xn--bcher-kva.example:65535", 1 },
+    { "WhatsAppCORSOrigin", "*", 0 },
+    { "WhatsAppCORSOrigin", "null", 0 },
+    { "WhatsAppCORSOrigin", "", 0 },
+    { "WhatsAppCORSOrigin", " ", 0 },
+    { "WhatsAppCORSOrigin", "a.example", 0 },
+    { "WhatsAppCORSOrigin", "https://", 0 },
+    { "WhatsAppCORSOrigin", "https://*.example", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example/", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example/x", 0 },
+    { "WhatsAppCORSOrigin", "https://A.example", 0 },
+    { "WhatsAppCORSOrigin", "HTTPS://a.example", 0 },
+    { "WhatsAppCORSOrigin", "https://user@a.example", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example:443", 0 },
+    { "WhatsAppCORSOrigin", "http://a.example:80", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example:", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example:0", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example:65536", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example:999999999999", 0 },
+    { "WhatsAppCORSOrigin", "https://[::1", 0 },
+    { "WhatsAppCORSOrigin", "https://[]", 0 },
+    { "WhatsAppCORSOrigin", "file:///x", 0 },
+    { "WhatsAppCORSOrigin", "https://a.example, https://b.example", 0 },
     { "WhatsAppNothing", "x", 0 },
     { "", "x", 0 },
 };
@@ -74,6 +100,13 @@ static void test_values(apr_pool_t *p)
     is_int(apr_time_sec(s->send_wait), 10, "a send waits ten seconds");
     wa_settings_set(s, p, "WhatsAppBridge", "http://127.0.0.1:1/");
     is_str(s->bridge_url, "http://127.0.0.1:1", "a slash at the end is cut");
+    wa_settings_set(s, p, "WhatsAppCORSOrigin", "https://a.example http://b");
+    is_str(s->cors_origins[0], "https://a.example", "the first origin");
+    is_str(s->cors_origins[1], "http://b", "the second");
+    is_str(s->cors_origins[2], NULL, "no third");
+    wa_settings_set(s, p, "WhatsAppCORSOrigin", "https://c.example");
+    is_str(s->cors_origins[0], "https://c.example", "the last list counts");
+    is_str(s->cors_origins[1], NULL, "alone");
     wa_settings_set(s, p, "WhatsAppSendWait", "3");
     is_int(s->send_wait, apr_time_from_sec(3), "seconds become microseconds");
     wa_settings_set(s, p, "WhatsAppDBConnections", "9");
