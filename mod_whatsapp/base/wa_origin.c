@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_origin.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -26,13 +25,14 @@ static apr_size_t host_length(const char *s)
 static int port_fits(const char *s, int usual)
 {
     apr_size_t digits = strspn(s + 1, "0123456789");
-    int port;
+    apr_int64_t port;
+    char *end;
 
-    if (!digits || digits > 5 || s[1 + digits] || s[1] == '0') {
+    if (!digits || digits > 5 || s[1] == '0') {
         return 0;
     }
-    port = atoi(s + 1);
-    return port <= 65535 && port != usual;
+    port = apr_strtoi64(s + 1, &end, 10);
+    return !*end && port <= 65535 && port != usual;
 }
 
 static int fits(const char *origin)
