@@ -88,8 +88,11 @@ make_config() {
     # Only the sandbox has virtual phones to show.
     if [[ $WA_MODE == sandbox ]]; then
         values+=("SANDBOX_LINK=Redirect 302 \"/sandbox\" \"http://127.0.0.1:$SANDBOX_PORT/\"")
+        # Receivers of webhooks that are tried out are on this machine.
+        values+=("FETCH=WhatsAppFetchAllow 127.0.0.0/8"$'\n''WhatsAppWebhookPlain On')
     else
         values+=("SANDBOX_LINK=# no sandbox in live mode")
+        values+=('FETCH=# webhooks and media: https, public addresses only')
     fi
     render postgresql.conf.in "$WA_BASE/etc/postgresql.conf" "${values[@]}"
     render pg_hba.conf.in "$WA_BASE/etc/pg_hba.conf" "${values[@]}"

@@ -75,6 +75,8 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppTokenLifetime", "seconds an access token lives"),
     VALUE("WhatsAppLogDays", "days a request stays in the log"),
     LIST("WhatsAppCORSOrigin", "origins whose pages may read the API"),
+    LIST("WhatsAppFetchAllow", "networks that users' URLs may lead to though not public"),
+    VALUE("WhatsAppWebhookPlain", "On: webhooks may be http, not https only"),
     { NULL }
 };
 // clang-format on

@@ -20,7 +20,9 @@ typedef enum setting_kind {
     SET_COUNT,   /* 1 to 1000 */
     SET_WAIT,    /* seconds, 1 to 45: shorter than a lease */
     SET_SECONDS, /* 1 to 30 days */
-    SET_ORIGINS
+    SET_ORIGINS,
+    SET_SWITCH, /* On, Off */
+    SET_NETS    /* networks */
 } setting_kind;
 
 typedef struct setting {
@@ -54,6 +56,9 @@ static const setting settings_table[] = {
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
     { "WhatsAppCORSOrigin", SET_ORIGINS,
       APR_OFFSETOF(wa_settings, cors_origins) },
+    { "WhatsAppFetchAllow", SET_NETS, APR_OFFSETOF(wa_settings, fetch_allow) },
+    { "WhatsAppWebhookPlain", SET_SWITCH,
+      APR_OFFSETOF(wa_settings, webhook_plain) },
 };
 
 #define SETTINGS (sizeof(settings_table) / sizeof(settings_table[0]))
@@ -109,6 +114,29 @@ static const char *set_number(const setting *set, void *field,
     return NULL;
 }
 
+static const char *set_switch(const setting *set, int *field, const char *value,
+                              apr_pool_t *p)
+{
+    if (strcasecmp(value, "On") && strcasecmp(value, "Off")) {
+        return apr_psprintf(p, "%s is On or Off, not \"%s\"", set->name, value);
+    }
+    *field = !strcasecmp(value, "On");
+    return NULL;
+}
+
+static const char *set_nets(const setting *set, const wa_nets **field,
+                            const char *value, apr_pool_t *p)
+{
+    const char *wrong = wa_nets_read(field, p, value);
+
+    return !wrong ? NULL
+                  : apr_psprintf(p,
+                                 "%s takes networks such as 10.1.0.0/16 or"
+                                 " fd00::/8, without bits below the mask, not"
+                                 " \"%s\"",
+                                 set->name, wrong);
+}
+
 static const char *set_text(const setting *set, const char **field,
                             const char *value, apr_pool_t *p)
 {
@@ -160,6 +188,12 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
         }
         if (set->kind == SET_ORIGINS) {
             return set_origins(set, field, value, p);
+        }
+        if (set->kind == SET_SWITCH) {
+            return set_switch(set, field, value, p);
+        }
+        if (set->kind == SET_NETS) {
+            return set_nets(set, field, value, p);
         }
         return set_text(set, field, value, p);
     }

@@ -12,6 +12,7 @@
 #include <apr_pools.h>
 #include <apr_time.h>
 
+#include "../base/wa_net.h"
 #include "../gateway/wa_bridge.h"
 #include "../gateway/wa_db.h"
 #include "../gateway/wa_redis.h"
@@ -37,6 +38,8 @@ typedef struct wa_settings {
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
     int log_days;                     /* WhatsAppLogDays */
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
+    const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
+    int webhook_plain;                /* WhatsAppWebhookPlain: http too */
 } wa_settings;
 
 /** Settings with their defaults. */

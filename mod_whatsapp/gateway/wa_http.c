@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file wa_http.c
- * @brief Calls by libcurl's easy handles. The only user of libcurl.
+ * @brief Calls by libcurl's easy handles, to servers of our own.
  *
  * A handle keeps its live connections over curl_easy_reset. libcurl sees a
  * connection that was closed while idle before it sends, and when the close
@@ -13,11 +13,11 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wa_http.h"
+#include "wa_http_private.h"
 
 #define CONNECT_TIMEOUT apr_time_from_sec(1)
 #define TIMEOUT apr_time_from_sec(10)
@@ -137,7 +137,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *baton)
     return len;
 }
 
-static int seconds_of(const char *s)
+int wa_http_seconds(const char *s)
 {
     apr_time_t date, now;
 
@@ -152,20 +152,29 @@ static int seconds_of(const char *s)
                       : 0;
 }
 
-static void read_header(receiver *rc, char *line)
+char *wa_http_header_value(char *line)
 {
     char *value = strchr(line, ':');
 
     if (!value) {
-        return;
+        return NULL;
     }
     *value++ = '\0';
-    value += strspn(value, " \t");
+    return value + strspn(value, " \t");
+}
+
+static void read_header(receiver *rc, char *line)
+{
+    char *value = wa_http_header_value(line);
+
+    if (!value) {
+        return;
+    }
     if (!strcasecmp(line, "Content-Type")) {
         rc->answer->content_type = value;
     }
     else if (!strcasecmp(line, "Retry-After")) {
-        rc->answer->retry_after = seconds_of(value);
+        rc->answer->retry_after = wa_http_seconds(value);
     }
 }
 
@@ -225,37 +234,41 @@ static int add_header(void *baton, const char *name, const char *value)
                               : apr_pstrcat(h->p, name, ";", NULL));
 }
 
-/* @return APR_EINVAL when a header can't be sent as it is */
-static apr_status_t make_headers(headers *h, const wa_http_call *call)
+apr_status_t wa_http_lines(struct curl_slist **list, apr_pool_t *p,
+                           const apr_table_t *table)
 {
-    if (call->headers && !apr_table_do(add_header, h, call->headers, NULL)) {
-        return APR_EINVAL;
+    headers h = { .p = p };
+    int good = 1;
+
+    if (table) {
+        good = apr_table_do(add_header, &h, table, NULL);
     }
     /* Waiting for "100 Continue" would cost up to a second. */
-    if (!add_line(h, "Expect:")) {
-        return APR_ENOMEM;
+    if (good) {
+        good = add_line(&h, "Expect:");
     }
-    if (!h->content_type && !add_line(h, "Content-Type:")) {
-        return APR_ENOMEM;
+    if (good && !h.content_type) {
+        good = add_line(&h, "Content-Type:");
     }
-    return APR_SUCCESS;
+    *list = h.list;
+    return good ? APR_SUCCESS : APR_EINVAL;
 }
 
-static void set_method(CURL *curl, const wa_http_call *call)
+void wa_http_set_method(CURL *curl, const char *method, const char *body,
+                        apr_size_t len)
 {
-    if (!strcmp(call->method, "HEAD")) {
+    if (!strcmp(method, "HEAD")) {
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
         return;
     }
     /* These say their length even when it is 0. */
-    if (call->body || !strcmp(call->method, "POST")
-        || !strcmp(call->method, "PUT") || !strcmp(call->method, "PATCH")) {
+    if (body || !strcmp(method, "POST") || !strcmp(method, "PUT")
+        || !strcmp(method, "PATCH")) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
-                         (curl_off_t)(call->body ? call->body_len : 0));
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS,
-                         call->body ? call->body : "");
+                         (curl_off_t)(body ? len : 0));
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
     }
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call->method);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static long to_msec(apr_interval_time_t t, apr_interval_time_t dflt)
@@ -284,8 +297,7 @@ static void set_receiver(CURL *curl, receiver *rc)
     curl_easy_setopt(curl, CURLOPT_HEADERDATA, rc);
 }
 
-/* @param sent bytes of the request went out */
-static apr_status_t status_of(CURLcode code, int sent)
+apr_status_t wa_http_status(CURLcode code, int sent)
 {
     switch (code) {
     case CURLE_OK:
@@ -322,33 +334,33 @@ static apr_status_t perform(CURL *curl, receiver *rc)
     rc->body[rc->used] = '\0';
     answer->body = rc->body;
     answer->body_len = rc->used;
-    return status_of(code, answer->maybe_sent);
+    return wa_http_status(code, answer->maybe_sent);
 }
 
 apr_status_t wa_http_do(wa_http *http, apr_pool_t *p, const wa_http_call *call,
                         wa_http_answer *answer)
 {
     receiver rc = { .p = p, .answer = answer };
-    headers h = { .p = p };
+    struct curl_slist *lines;
     apr_status_t rv;
     CURL *curl;
 
     memset(answer, 0, sizeof(*answer));
     rc.max = call->max_answer ? call->max_answer : MAX_ANSWER;
-    rv = make_headers(&h, call);
+    rv = wa_http_lines(&lines, p, call->headers);
     curl = rv == APR_SUCCESS ? take(http) : NULL;
     if (curl) {
         set_limits(curl, call);
-        set_method(curl, call);
+        wa_http_set_method(curl, call->method, call->body, call->body_len);
         set_receiver(curl, &rc);
         curl_easy_setopt(curl, CURLOPT_URL, call->url);
-        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, h.list);
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
         rv = perform(curl, &rc);
         give_back(http, curl);
     }
     else if (rv == APR_SUCCESS) {
         rv = APR_ENOMEM;
     }
-    curl_slist_free_all(h.list);
+    curl_slist_free_all(lines);
     return rv;
 }

@@ -85,7 +85,7 @@ none 'the headers of httpd only in apache/' "$(printf '%s\n' "$includes" |
 none 'each library only behind its own file' "$(printf '%s\n' "$includes" | awk '
     BEGIN {
         door["hiredis.h"] = "gateway/wa_redis.c"
-        door["curl/curl.h"] = "gateway/wa_http.c"
+        door["curl/curl.h"] = "gateway/wa_http(_private.h|.c)"
         door["libpq-fe.h"] = "gateway/wa_db[a-z_]*.c"
         door["jansson.h"] = "base/wa_json.h"
         door["sodium.h"] = "base/wa_crypto.c"
