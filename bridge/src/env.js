@@ -87,8 +87,8 @@ export function readEnv(env) {
     mode,
     waUrl: whatsAppUrl(env, mode, errors),
     secret: secretFile(env, 'BRIDGE_SECRET_FILE', errors, enough),
-    eventsUrl: httpUrl(env, 'BRIDGE_EVENTS_URL', ['http:', 'https:'], errors)?.href,
-    eventsSecret: secretFile(env, 'BRIDGE_EVENTS_SECRET_FILE', errors, enough),
+    internalUrl: httpUrl(env, 'BRIDGE_INTERNAL_URL', ['http:', 'https:'], errors)?.href.replace(/\/+$/, ''),
+    internalSecret: secretFile(env, 'BRIDGE_INTERNAL_SECRET_FILE', errors, enough),
     masterKey: secretFile(env, 'BRIDGE_MASTER_KEY_FILE', errors, (value) =>
       /^[0-9a-fA-F]{64}$/.test(value) ? null : 'must be 32 bytes as hex',
     ),

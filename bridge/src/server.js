@@ -63,13 +63,13 @@ async function start() {
     master,
     onError: (error) => logger.error({ err: error }, 'the event journal could not be written, will be repeated'),
   });
-  const internal = { url: new URL('.', settings.eventsUrl).href, secret: settings.eventsSecret, bridgeId };
+  const internal = { url: settings.internalUrl, secret: settings.internalSecret, bridgeId };
   const replicator = settings.keys === 'module' ? new Replicator(new CredentialsClient(internal), logger) : null;
   const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, replicator, logger });
   await registry.load();
   const publisher = new Publisher(journal, {
-    url: settings.eventsUrl,
-    secret: settings.eventsSecret,
+    url: `${internal.url}/events`,
+    secret: internal.secret,
     bridgeId,
     mode: settings.mode,
     sessions: () => registry.size,

@@ -61,8 +61,8 @@ component() {
         CMD=("$WA_NODE" src/server.js)
         ENVV+=("BRIDGE_LISTEN=127.0.0.1:$BRIDGE_PORT" "BRIDGE_MODE=$WA_MODE"
             "BRIDGE_SECRET_FILE=$SECRETS/bridge_secret"
-            "BRIDGE_EVENTS_URL=http://127.0.0.1:$INTERNAL_PORT/internal/v1/events"
-            "BRIDGE_EVENTS_SECRET_FILE=$SECRETS/internal_secret"
+            "BRIDGE_INTERNAL_URL=http://127.0.0.1:$INTERNAL_PORT/internal/v1"
+            "BRIDGE_INTERNAL_SECRET_FILE=$SECRETS/internal_secret"
             "BRIDGE_MASTER_KEY_FILE=$SECRETS/master_key"
             "BRIDGE_DATA_DIR=$WA_BASE/bridge" LOG_LEVEL=info NODE_ENV=production)
         [[ $WA_MODE != sandbox ]] ||

@@ -18,7 +18,7 @@ export class CredentialsClient {
 
   /** @param {{url: string, secret: string, bridgeId: string}} options `url` of the module's /internal/v1 */
   constructor(options) {
-    this.#options = { ...options, url: options.url.replace(/\/+$/, '') };
+    this.#options = options;
   }
 
   async #post(path, body) {

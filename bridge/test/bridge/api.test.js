@@ -310,13 +310,14 @@ test('a doubtful environment keeps the bridge from starting', async (t) => {
   };
   const good = {
     BRIDGE_SECRET_FILE: file('secret', SECRET),
-    BRIDGE_EVENTS_URL: 'http://127.0.0.1:1/internal/bridge',
-    BRIDGE_EVENTS_SECRET_FILE: file('events', SECRET),
+    BRIDGE_INTERNAL_URL: 'http://127.0.0.1:1/internal/v1/',
+    BRIDGE_INTERNAL_SECRET_FILE: file('events', SECRET),
     BRIDGE_MASTER_KEY_FILE: file('key', 'a'.repeat(64)),
     BRIDGE_DATA_DIR: dir,
   };
   assert.deepEqual(readEnv(good).listen, { host: '127.0.0.1', port: 8082 });
   assert.equal(readEnv({ ...good, BRIDGE_MODE: 'live' }).waUrl, null);
+  assert.equal(readEnv(good).internalUrl, 'http://127.0.0.1:1/internal/v1');
   const bad = [
     { BRIDGE_WA_URL: 'ws://10.0.0.1/ws' },
     { BRIDGE_WA_URL: 'ws://127.0.0.1.example.com/ws' },
@@ -326,7 +327,7 @@ test('a doubtful environment keeps the bridge from starting', async (t) => {
     { BRIDGE_MASTER_KEY_FILE: file('short', 'abc') },
     { BRIDGE_SECRET_FILE: file('weak', 'weak') },
     { BRIDGE_SECRET_FILE: join(dir, 'missing') },
-    { BRIDGE_EVENTS_URL: '' },
+    { BRIDGE_INTERNAL_URL: '' },
     { BRIDGE_LISTEN: 'nowhere' },
     { LOG_LEVEL: 'loud' },
     { BRIDGE_DATA_DIR: '' },

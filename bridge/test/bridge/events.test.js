@@ -23,7 +23,7 @@ async function openJournal(t, options = {}) {
 
 function publish(t, journal, module, options = {}) {
   const publisher = new Publisher(journal, {
-    url: module.url,
+    url: `${module.url}/events`,
     secret: module.secret,
     bridgeId: 'b',
     mode: 'sandbox',

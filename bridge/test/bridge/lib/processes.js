@@ -164,7 +164,7 @@ export async function startModule(t) {
     server.closeAllConnections();
     server.close();
   });
-  module.url = `http://127.0.0.1:${server.address().port}/internal/bridge`;
+  module.url = `http://127.0.0.1:${server.address().port}/internal/v1`;
   /** Waits for an event after the `from`th. */
   module.event = (type, matches = () => true, { from = 0, deadlineMs } = {}) =>
     module.events.until(
@@ -188,8 +188,8 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     BRIDGE_LISTEN: '127.0.0.1:0',
     BRIDGE_WA_URL: sandbox?.socketUrl ?? 'ws://127.0.0.1:1/ws/chat',
     BRIDGE_SECRET_FILE: file('secret', secret),
-    BRIDGE_EVENTS_URL: module.url,
-    BRIDGE_EVENTS_SECRET_FILE: file('events-secret', module.secret),
+    BRIDGE_INTERNAL_URL: module.url,
+    BRIDGE_INTERNAL_SECRET_FILE: file('events-secret', module.secret),
     BRIDGE_MASTER_KEY_FILE: file('master-key', randomBytes(32).toString('hex')),
     BRIDGE_DATA_DIR: join(dir, 'data'),
     BRIDGE_KEYS: 'local',
