@@ -52,6 +52,18 @@ function httpUrl(env, name, protocols, errors) {
   return null;
 }
 
+/** A whole number above 0, or null: no limit. */
+function count(env, name, errors) {
+  const value = env[name];
+  if (!value) {
+    return null;
+  }
+  if (!/^[1-9]\d{0,8}$/.test(value)) {
+    errors.push(`${name} must be a whole number above 0`);
+  }
+  return Number(value);
+}
+
 /** The engine's socket address: WhatsApp's own in live mode, a loopback one in sandbox mode, nothing else. */
 function whatsAppUrl(env, mode, errors) {
   if (mode === 'live') {
@@ -99,7 +111,10 @@ export function readEnv(env) {
       chromium: env.BRIDGE_CHROMIUM || null,
       webVersion: env.BRIDGE_WEB_VERSION || null,
       webVersionDir: env.BRIDGE_WEB_VERSION_DIR || null,
+      maxMemory: count(env, 'BRIDGE_WEBJS_MAX_MEMORY', errors),
     },
+    maxSessions: count(env, 'BRIDGE_MAX_SESSIONS', errors),
+    maxMemory: count(env, 'BRIDGE_MAX_MEMORY', errors),
     logLevel: env.LOG_LEVEL || 'info',
   };
   if (Boolean(settings.webjs.webVersion) !== Boolean(settings.webjs.webVersionDir)) {

@@ -12,6 +12,8 @@ import { EnvError, readEnv } from './env.js';
 import { EventJournal } from './events/journal.js';
 import { Publisher } from './events/publisher.js';
 import { createLogger, faultFields } from './log.js';
+import { memoryByEngine } from './memory.js';
+import { Limits } from './sessions/limits.js';
 import { Registry } from './sessions/registry.js';
 import { makePrivateDirectory, permanentId } from './storage/files.js';
 import { lockDirectory } from './storage/lock.js';
@@ -65,7 +67,10 @@ async function start() {
   });
   const internal = { url: settings.internalUrl, secret: settings.internalSecret, bridgeId };
   const replicator = settings.keys === 'module' ? new Replicator(new CredentialsClient(internal), logger) : null;
-  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, replicator, logger });
+  const { maxSessions, maxMemory } = settings;
+  const memory = () => Object.values(memoryByEngine()).reduce((sum, bytes) => sum + bytes, 0);
+  const limits = new Limits({ maxSessions, maxMemory, memory });
+  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, replicator, limits, logger });
   await registry.load();
   const publisher = new Publisher(journal, {
     url: `${internal.url}/events`,

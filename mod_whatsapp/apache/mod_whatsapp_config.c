@@ -77,6 +77,8 @@ const command_rec mod_whatsapp_commands[] = {
     LIST("WhatsAppCORSOrigin", "origins whose pages may read the API"),
     LIST("WhatsAppFetchAllow", "networks that users' URLs may lead to though not public"),
     VALUE("WhatsAppWebhookPlain", "On: webhooks may be http, not https only"),
+    VALUE("WhatsAppDefaultEngine", "baileys or webjs, for sessions that name none"),
+    VALUE("WhatsAppSessionIdle", "seconds after which a session without activity is disconnected"),
     { NULL }
 };
 // clang-format on

@@ -62,6 +62,7 @@ WA_API_HANDLER(wa_api_key_rotate);
 extern const wa_field wa_api_session_fields[];
 extern const wa_field wa_api_session_init_fields[];
 WA_API_HANDLER(wa_api_session_init);
+WA_API_HANDLER(wa_api_engines);
 WA_API_HANDLER(wa_api_session_qr);
 WA_API_HANDLER(wa_api_session_status);
 WA_API_HANDLER(wa_api_session_disconnect);

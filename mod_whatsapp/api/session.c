@@ -8,6 +8,7 @@
 
 #include "../base/wa_qr.h"
 #include "../core/wa_auth.h"
+#include "../core/wa_recipient.h"
 #include "../core/wa_sessions.h"
 #include "../core/wa_users.h"
 #include "negotiate.h"
@@ -15,7 +16,7 @@
 #define PNG_SCALE 8
 #define QR_RETRY_SECONDS 1
 
-static const char *const engines[] = { "baileys", NULL };
+static const char *const engines[] = { "baileys", "webjs", NULL };
 
 const wa_field wa_api_session_fields[] = {
     { "session", WA_F_STRING, 0, 1, 64, NULL },
@@ -25,6 +26,7 @@ const wa_field wa_api_session_fields[] = {
 const wa_field wa_api_session_init_fields[] = {
     { "session", WA_F_STRING, 0, 1, 64, NULL },
     { "engine", WA_F_STRING, 0, 1, 32, engines },
+    { "phone_number", WA_F_STRING, 0, 1, 32, NULL },
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
@@ -45,6 +47,9 @@ json_t *wa_api_session_json(const wa_app *app, const wa_session *s)
     wa_json_set_time(j, "last_active_at", s->last_active_at);
     wa_json_set_str(j, "qr_code", s->qr_code);
     wa_json_set_time(j, "qr_expires_at", s->qr_code ? s->qr_expires_at : 0);
+    wa_json_set_str(j, "pairing_code", s->pairing_code);
+    wa_json_set_time(j, "pairing_code_expires_at",
+                     s->pairing_code ? s->pairing_code_expires_at : 0);
     return j;
 }
 
@@ -139,11 +144,34 @@ static wa_code with_place(wa_app *app, wa_req *req, wa_resp *resp,
     return code;
 }
 
+/* A number as people write it, and no id of a group. */
+static wa_code read_phone(const wa_req *req, const char **phone, wa_result *r)
+{
+    const char *text = wa_json_str(req->json, "phone_number");
+    const char *chat;
+    wa_result *ignored = wa_result_make(req->pool);
+
+    *phone = NULL;
+    if (text
+        && (strchr(text, '@')
+            || wa_recipient_read(text, phone, &chat, ignored) != WA_OK)) {
+        return wa_fail_field(r, "/phone_number", "format",
+                             "must be a phone number such as +491701234567");
+    }
+    return WA_OK;
+}
+
 static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
                          wa_session **session, wa_result *r)
 {
-    return wa_session_init(app, req->pool, req->request_id, subject(req), name,
-                           wa_json_str(req->json, "engine"), session, r);
+    wa_session_wish wish = { .user_id = subject(req), .name = name };
+    wa_code code = read_phone(req, &wish.phone_number, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    wish.engine = wa_json_str(req->json, "engine");
+    return wa_session_init(app, req->pool, req->request_id, &wish, session, r);
 }
 
 static wa_code disconnect_rule(wa_app *app, const wa_req *req, const char *name,
@@ -164,6 +192,29 @@ static wa_code logout_rule(wa_app *app, const wa_req *req, const char *name,
 WA_API_HANDLER(wa_api_session_init)
 {
     return with_place(app, req, resp, init_rule, 202, r);
+}
+
+/* Which engine is used where nobody names one is the module's setting. */
+WA_API_HANDLER(wa_api_engines)
+{
+    json_t *list, *j;
+    wa_code code;
+
+    if (!wa_place_take(app)) {
+        return wa_fail_retry(r, WA_E_NOT_READY, 1,
+                             "Too many requests wait for the bridge");
+    }
+    code = wa_bridge_engines(&app->bridge, req->pool, req->request_id, &list,
+                             r);
+    wa_place_give(app);
+    if (code != WA_OK) {
+        return code;
+    }
+    j = json_object();
+    wa_json_set_str(j, "default", app->settings->default_engine);
+    json_object_set_new(j, "engines", list);
+    wa_resp_json(resp, req->pool, 200, j);
+    return WA_OK;
 }
 
 WA_API_HANDLER(wa_api_session_disconnect)
@@ -191,6 +242,12 @@ static wa_code no_qr(const wa_session *s, wa_result *r)
         return wa_fail_retry(r, WA_E_QR_NOT_READY, QR_RETRY_SECONDS,
                              "The session is not started; POST"
                              " /api/session/init starts it");
+    }
+    if (s->pairing_code) {
+        return wa_fail_retry(r, WA_E_QR_NOT_READY, QR_RETRY_SECONDS,
+                             "The session is linked by a number: type its"
+                             " pairing_code (GET /api/session/status) on the"
+                             " phone");
     }
     return wa_fail_retry(r, WA_E_QR_NOT_READY, QR_RETRY_SECONDS,
                          "The code is on its way");

@@ -36,6 +36,8 @@ static json_t *row_json(const wa_app *app, const wa_session *s)
     /* Whoever holds the code can link a phone; a list is no place for it. */
     json_object_del(j, "qr_code");
     json_object_del(j, "qr_expires_at");
+    json_object_del(j, "pairing_code");
+    json_object_del(j, "pairing_code_expires_at");
     wa_json_set_str(j, "user_id", s->user_id);
     wa_json_set_str(j, "username", s->username);
     wa_json_set_time(j, "created_at", s->created_at);

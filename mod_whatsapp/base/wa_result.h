@@ -57,6 +57,7 @@
     X(WA_E_NOT_SUPPORTED,    501, "not_supported",       "The session's engine can't do that")       \
     X(WA_E_DB_UNAVAILABLE,   503, "database_unavailable", "The database can't be reached")           \
     X(WA_E_BRIDGE_UNAVAILABLE, 503, "bridge_unavailable", "The WhatsApp bridge can't be reached")    \
+    X(WA_E_BRIDGE_FULL,      503, "bridge_full",         "The WhatsApp bridge takes no further session") \
     X(WA_E_SESSION_UNAVAILABLE, 503, "session_unavailable", "The session is not connected at the moment") \
     X(WA_E_NOT_READY,        503, "not_ready",           "A part of the service is not available")   \
     X(WA_E_ACK_TIMEOUT,      504, "ack_timeout",         "WhatsApp did not acknowledge in time")

@@ -16,6 +16,7 @@
 typedef enum setting_kind {
     SET_TEXT,
     SET_MODE,
+    SET_ENGINE,
     SET_URL,
     SET_COUNT,   /* 1 to 1000 */
     SET_WAIT,    /* seconds, 1 to 45: shorter than a lease */
@@ -43,6 +44,8 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, key_secret_file) },
     { "WhatsAppJWTSecretFile", SET_TEXT,
       APR_OFFSETOF(wa_settings, jwt_secret_file) },
+    { "WhatsAppDefaultEngine", SET_ENGINE,
+      APR_OFFSETOF(wa_settings, default_engine) },
     { "WhatsAppDB", SET_TEXT, APR_OFFSETOF(wa_settings, db_conninfo) },
     { "WhatsAppDBConnections", SET_COUNT,
       APR_OFFSETOF(wa_settings, db_connections) },
@@ -59,6 +62,8 @@ static const setting settings_table[] = {
     { "WhatsAppFetchAllow", SET_NETS, APR_OFFSETOF(wa_settings, fetch_allow) },
     { "WhatsAppWebhookPlain", SET_SWITCH,
       APR_OFFSETOF(wa_settings, webhook_plain) },
+    { "WhatsAppSessionIdle", SET_SECONDS,
+      APR_OFFSETOF(wa_settings, session_idle) },
 };
 
 #define SETTINGS (sizeof(settings_table) / sizeof(settings_table[0]))
@@ -70,6 +75,7 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->mode = "sandbox";
     s->redis_address = "127.0.0.1:6379";
     s->bridge_url = "http://127.0.0.1:8082";
+    s->default_engine = "baileys";
     s->db_connections = 4;
     s->send_wait = apr_time_from_sec(10);
     s->message_ttl = apr_time_from_sec(86400);
@@ -145,6 +151,11 @@ static const char *set_text(const setting *set, const char **field,
     if (set->kind == SET_MODE && strcmp(value, "sandbox")
         && strcmp(value, "live")) {
         return apr_psprintf(p, "%s is sandbox or live, not \"%s\"", set->name,
+                            value);
+    }
+    if (set->kind == SET_ENGINE && strcmp(value, "baileys")
+        && strcmp(value, "webjs")) {
+        return apr_psprintf(p, "%s is baileys or webjs, not \"%s\"", set->name,
                             value);
     }
     if (set->kind == SET_URL && strncmp(value, "http://", 7)

@@ -31,6 +31,7 @@ typedef struct wa_settings {
     const char *key_secret_file;      /* WhatsAppKeySecretFile */
     const char *jwt_secret_file;      /* WhatsAppJWTSecretFile */
     const char *db_conninfo;          /* WhatsAppDB, whatsappd only */
+    const char *default_engine;       /* WhatsAppDefaultEngine */
     int db_connections;               /* WhatsAppDBConnections */
     int waiting_places;               /* WhatsAppWaitingPlaces */
     apr_interval_time_t send_wait;    /* WhatsAppSendWait */
@@ -40,6 +41,7 @@ typedef struct wa_settings {
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */
+    apr_interval_time_t session_idle; /* WhatsAppSessionIdle; 0: never */
 } wa_settings;
 
 /** Settings with their defaults. */

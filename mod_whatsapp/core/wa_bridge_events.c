@@ -47,7 +47,8 @@ static apr_status_t on_session_status(wa_db *db, apr_pool_t *p, const event *e)
     if (rv != APR_SUCCESS || elsewhere) {
         return rv;
     }
-    state.qr_code = NULL; /* comes as session.qr */
+    /* These come as session.qr and session.pairing_code. */
+    state.qr_code = state.pairing_code = NULL;
     rv = wa_session_store(db, p, e->session, e->bridge_id, &state);
     if (rv == APR_SUCCESS && !strcmp(state.status, "connected")) {
         rv = WA_DB_RUN(db, WA_SQL_OUTBOX_DUE_NOW, NULL, e->session);
@@ -71,6 +72,25 @@ static apr_status_t on_session_qr(wa_db *db, apr_pool_t *p, const event *e)
     }
     return WA_DB_RUN(db, WA_SQL_SESSION_QR, NULL, e->session, state.qr_code,
                      wa_db_p_time(p, state.qr_expires_at), e->bridge_id);
+}
+
+static apr_status_t on_session_pairing(wa_db *db, apr_pool_t *p, const event *e)
+{
+    wa_bridge_state state;
+    apr_status_t rv;
+    int elsewhere;
+
+    wa_bridge_state_read(p, e->data, &state);
+    if (!state.pairing_code) {
+        return APR_EINVAL;
+    }
+    rv = is_elsewhere(db, e, &elsewhere);
+    if (rv != APR_SUCCESS || elsewhere) {
+        return rv;
+    }
+    return WA_DB_RUN(
+        db, WA_SQL_SESSION_PAIRING, NULL, e->session, state.pairing_code,
+        wa_db_p_time(p, state.pairing_code_expires_at), e->bridge_id);
 }
 
 static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
@@ -135,6 +155,7 @@ static const struct {
 } kinds[] = {
     { "session.status", on_session_status },
     { "session.qr", on_session_qr },
+    { "session.pairing_code", on_session_pairing },
     { "message.status", on_message_status },
     { "message.inbound", on_message_inbound },
 };

@@ -11,7 +11,6 @@
 #include "wa_tx.h"
 
 #define NAME_MAX_LEN 64
-/* A bridge reports every 5 s; two missed reports and it is not believed. */
 
 wa_code wa_session_name(const char **name, wa_result *r)
 {
@@ -40,7 +39,7 @@ static void doubt(wa_session *s, apr_int64_t silent)
             || !strcmp(s->status, "qr_pending"))) {
         s->status = "connecting";
         s->reason = "bridge_unreachable";
-        s->qr_code = NULL;
+        s->qr_code = s->pairing_code = NULL;
     }
 }
 
@@ -65,6 +64,8 @@ static wa_session *session_from_row(apr_pool_t *p, const wa_db_rows *rows,
     s->connected_at = wa_db_time(rows, row, 13);
     s->last_active_at = wa_db_time(rows, row, 14);
     s->updated_at = wa_db_time(rows, row, 15);
+    s->pairing_code = apr_pstrdup(p, wa_db_str(rows, row, 17));
+    s->pairing_code_expires_at = wa_db_time(rows, row, 18);
     doubt(s, wa_db_int(rows, row, 16, 0));
     return s;
 }
@@ -94,6 +95,10 @@ apr_status_t wa_session_store(wa_db *db, apr_pool_t *p, const char *id,
     if (rv == APR_SUCCESS && st->qr_code) {
         rv = WA_DB_RUN(db, WA_SQL_SESSION_QR, NULL, id, st->qr_code,
                        wa_db_p_time(p, st->qr_expires_at), bridge_id);
+    }
+    if (rv == APR_SUCCESS && st->pairing_code) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_PAIRING, NULL, id, st->pairing_code,
+                       wa_db_p_time(p, st->pairing_code_expires_at), bridge_id);
     }
     return rv;
 }
@@ -132,21 +137,50 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
 
 typedef struct want_job {
     apr_pool_t *p;
-    const char *user_id, *name, *engine;
+    const wa_session_wish *wish;
+    wa_session *before; /* NULL: there was none */
     wa_session *session;
 } want_job;
+
+/* A linked phone stays with its engine, and needs no code. */
+static wa_code check_linked(const wa_session *s, const wa_session_wish *wish,
+                            wa_result *r)
+{
+    if (wish->engine && strcmp(wish->engine, s->engine)) {
+        return wa_fail(r, WA_E_CONFLICT,
+                       "A phone is linked by the engine %s; POST"
+                       " /api/session/logout before another one is used",
+                       s->engine);
+    }
+    return wish->phone_number ? wa_fail(r, WA_E_ALREADY_LINKED,
+                                        "A phone is linked to this session")
+                              : WA_OK;
+}
 
 /* The lock comes first, as a statement of its own, so that of two that ask at
  * one time the second counts the first one's session. */
 static apr_status_t do_want(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     want_job *job = baton;
+    const wa_session_wish *wish = job->wish;
     wa_db_rows *rows = NULL;
-    apr_status_t rv = WA_DB_RUN(db, WA_SQL_USER_LOCK, NULL, job->user_id);
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_USER_LOCK, NULL, wish->user_id);
 
+    job->before = job->session = NULL;
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_BY_NAME, &rows, wish->user_id,
+                       wish->name);
+    }
+    if (rv == APR_SUCCESS && wa_db_count(rows)) {
+        job->before = session_from_row(job->p, rows, 0);
+        if (job->before->linked && check_linked(job->before, wish, r)) {
+            return APR_SUCCESS;
+        }
+    }
     if (rv == APR_SUCCESS) {
         rv = WA_DB_RUN(db, WA_SQL_SESSION_WANT, &rows, wa_id_uuid(job->p),
-                       job->user_id, job->name, job->engine);
+                       wish->user_id, wish->name, wish->engine,
+                       app->settings->default_engine);
     }
     if (rv == APR_SUCCESS && !wa_db_count(rows)) {
         wa_fail(r, WA_E_SESSION_LIMIT,
@@ -159,11 +193,39 @@ static apr_status_t do_want(wa_app *app, wa_db *db, void *baton, wa_result *r)
     return rv;
 }
 
-wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
-                        const char *user_id, const char *name,
-                        const char *engine, wa_session **session, wa_result *r)
+/* The bridge will not start it however often it is asked: nobody must go on
+ * asking. That this can fail too is no harm but for the asking. */
+static void take_back(wa_app *app, const char *request_id, const want_job *job)
 {
-    want_job job = { p, user_id, name, engine ? engine : "baileys", NULL };
+    wa_result *ignored = wa_result_make(job->p);
+    wa_db *db = NULL;
+    const wa_session *before = job->before;
+
+    if (wa_db_open_or_fail(&db, job->p, &app->db, request_id, ignored)
+        == WA_OK) {
+        if (before) {
+            WA_DB_RUN(db, WA_SQL_SESSION_RESTORE, NULL, before->id,
+                      before->engine, wa_db_p_bool(before->wanted));
+        }
+        else {
+            WA_DB_RUN(db, WA_SQL_SESSION_UNMAKE, NULL, job->session->id);
+        }
+    }
+    wa_db_close(db);
+}
+
+static int is_final(wa_code code)
+{
+    return code == WA_E_NOT_SUPPORTED || code == WA_E_CONFLICT
+           || code == WA_E_ALREADY_LINKED || code == WA_E_RECIPIENT;
+}
+
+wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_session_wish *wish, wa_session **session,
+                        wa_result *r)
+{
+    want_job job = { p, wish };
+    wa_bridge_start start = { .phone_number = wish->phone_number };
     wa_bridge_state state;
     wa_code code = wa_tx_run(app, p, request_id, do_want, &job, r);
 
@@ -171,13 +233,18 @@ wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
     if (!*session) {
         return code;
     }
-    code = wa_bridge_session_start(&app->bridge, p, request_id, (*session)->id,
-                                   (*session)->engine, &state, r);
+    start.session = (*session)->id;
+    start.engine = (*session)->engine;
+    code = wa_bridge_session_start(&app->bridge, p, request_id, &start, &state,
+                                   r);
+    if (is_final(code)) {
+        take_back(app, request_id, &job);
+    }
     if (code != WA_OK) {
         return code;
     }
-    return store_and_find(app, p, request_id, user_id, name, (*session)->id,
-                          &state, session, r);
+    return store_and_find(app, p, request_id, wish->user_id, wish->name,
+                          start.session, &state, session, r);
 }
 
 typedef wa_code bridge_verb(const wa_bridge *b, apr_pool_t *p,
@@ -245,13 +312,14 @@ wa_code wa_session_restart(wa_app *app, apr_pool_t *p, const char *request_id,
                            const char *user_id, const char *name,
                            wa_session **session, wa_result *r)
 {
+    const wa_session_wish wish = { .user_id = user_id, .name = name };
     wa_code code = wa_session_disconnect(app, p, request_id, user_id, name,
                                          session, r);
 
     if (code != WA_OK) {
         return code;
     }
-    return wa_session_init(app, p, request_id, user_id, name, NULL, session, r);
+    return wa_session_init(app, p, request_id, &wish, session, r);
 }
 
 wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
@@ -274,7 +342,7 @@ wa_code wa_session_get(wa_app *app, apr_pool_t *p, const char *request_id,
     return WA_OK;
 }
 
-#define SESSION_COLUMNS 17
+#define SESSION_COLUMNS 19
 
 wa_code wa_session_list(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_session_query *q,

@@ -28,6 +28,8 @@ typedef struct wa_session {
     const char *phone_number, *push_name;
     const char *qr_code; /* while one is valid, or NULL */
     apr_time_t qr_expires_at, connected_at, last_active_at, updated_at;
+    const char *pairing_code; /* the same, where a number is linked */
+    apr_time_t pairing_code_expires_at;
     apr_time_t created_at; /* in lists only, as the next */
     const char *username;  /* of its owner */
 } wa_session;
@@ -50,12 +52,21 @@ wa_code wa_session_find(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *name,
                         wa_session **session, wa_result *r);
 
-/** Want it connected: make the row, start it at the bridge.
- * @param engine NULL: the one it has, or baileys
- * @return WA_OK, WA_E_SESSION_LIMIT, WA_E_BRIDGE_UNAVAILABLE, … */
+/** What is wanted of a session. */
+typedef struct wa_session_wish {
+    const char *user_id, *name;
+    const char *engine;       /* NULL: the one it has, or the default one */
+    const char *phone_number; /* E.164, to link it by a code; NULL: by QR */
+} wa_session_wish;
+
+/** Want it connected: make the row, start it at the bridge. What the bridge
+ * refuses for good leaves the session as it was.
+ * @return WA_OK, WA_E_SESSION_LIMIT, WA_E_CONFLICT (linked by another engine),
+ * WA_E_ALREADY_LINKED (a number, but a phone is linked), WA_E_NOT_SUPPORTED,
+ * WA_E_BRIDGE_UNAVAILABLE, … */
 wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
-                        const char *user_id, const char *name,
-                        const char *engine, wa_session **session, wa_result *r);
+                        const wa_session_wish *wish, wa_session **session,
+                        wa_result *r);
 
 /** Close the connection, keep the link. @return WA_OK, WA_E_NOT_LINKED, … */
 wa_code wa_session_disconnect(wa_app *app, apr_pool_t *p,

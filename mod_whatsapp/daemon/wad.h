@@ -43,7 +43,7 @@ wad_job_fn wad_heartbeat_run;
 /* erasures.c: unlinks the sessions of deleted users */
 wad_job_fn wad_erasures_run;
 
-/* sessions.c: starts sessions whose start was lost */
+/* sessions.c: starts sessions whose start was lost, ends idle ones */
 wad_job_fn wad_sessions_run;
 
 /* usage.c: adds up what was counted */

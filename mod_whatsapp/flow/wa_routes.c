@@ -50,6 +50,8 @@ const wa_route wa_routes_api[] = {
     { "POST", "/session/disconnect",  WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_disconnect },
     { "POST", "/session/logout",      WA_CALLER_USER, WA_SCOPE_SESSIONS_WRITE, SMALL, wa_api_session_fields, wa_api_session_logout },
 
+    { "GET",  "/engines",             WA_CALLER_USER, WA_SCOPE_SESSIONS_READ, 0, NULL, wa_api_engines },
+
     { "GET",  "/sessions",            WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_sessions_list },
     { "POST", "/sessions/{id}/disconnect", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_disconnect },
     { "POST", "/sessions/{id}/logout", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_logout },

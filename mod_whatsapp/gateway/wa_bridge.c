@@ -120,6 +120,7 @@ static wa_code shared_code(const char *name)
     case WA_E_REJECTED:
     case WA_E_NOT_SUPPORTED:
     case WA_E_SESSION_UNAVAILABLE:
+    case WA_E_BRIDGE_FULL:
     case WA_E_ACK_TIMEOUT:
         return code;
     default:
@@ -177,6 +178,8 @@ void wa_bridge_state_read(apr_pool_t *p, const json_t *j, wa_bridge_state *s)
     s->push_name = copy_str(p, j, "push_name");
     s->qr_code = copy_str(p, j, "qr_code");
     s->qr_expires_at = read_time(j, "qr_expires_at");
+    s->pairing_code = copy_str(p, j, "pairing_code");
+    s->pairing_code_expires_at = read_time(j, "pairing_code_expires_at");
     s->connected_at = read_time(j, "connected_at");
     s->last_active_at = read_time(j, "last_active_at");
 }
@@ -224,17 +227,21 @@ static wa_code state_call(exchange *x, const char *method, const char *path,
 }
 
 wa_code wa_bridge_session_start(const wa_bridge *b, apr_pool_t *p,
-                                const char *request_id, const char *session,
-                                const char *engine, wa_bridge_state *state,
-                                wa_result *r)
+                                const char *request_id,
+                                const wa_bridge_start *start,
+                                wa_bridge_state *state, wa_result *r)
 {
     exchange x = { b, p, request_id, CALL_TIMEOUT };
     json_t *body = json_object();
 
-    if (engine) {
-        wa_json_set_str(body, "engine", engine);
+    if (start->engine) {
+        wa_json_set_str(body, "engine", start->engine);
     }
-    return state_call(&x, "PUT", session_path(&x, session, ""), body, state, r);
+    if (start->phone_number) {
+        wa_json_set_str(body, "phone_number", start->phone_number);
+    }
+    return state_call(&x, "PUT", session_path(&x, start->session, ""), body,
+                      state, r);
 }
 
 wa_code wa_bridge_session_get(const wa_bridge *b, apr_pool_t *p,
@@ -255,6 +262,19 @@ wa_code wa_bridge_session_disconnect(const wa_bridge *b, apr_pool_t *p,
 
     return state_call(&x, "POST", session_path(&x, session, "/disconnect"),
                       NULL, state, r);
+}
+
+wa_code wa_bridge_session_idle(const wa_bridge *b, apr_pool_t *p,
+                               const char *request_id, const char *session,
+                               apr_int64_t seconds, wa_bridge_state *state,
+                               wa_result *r)
+{
+    exchange x = { b, p, request_id, CALL_TIMEOUT };
+    json_t *body = json_object();
+
+    wa_json_set_int(body, "seconds", seconds);
+    return state_call(&x, "POST", session_path(&x, session, "/idle"), body,
+                      state, r);
 }
 
 wa_code wa_bridge_session_logout(const wa_bridge *b, apr_pool_t *p,
@@ -278,6 +298,27 @@ wa_code wa_bridge_session_delete(const wa_bridge *b, apr_pool_t *p,
         return WA_OK;
     }
     return check(&x, r);
+}
+
+wa_code wa_bridge_engines(const wa_bridge *b, apr_pool_t *p,
+                          const char *request_id, json_t **engines,
+                          wa_result *r)
+{
+    exchange x = { b, p, request_id, CALL_TIMEOUT };
+    json_t *list;
+    wa_code code;
+
+    call(&x, "GET", "/v1/engines", NULL);
+    code = check(&x, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    list = json_object_get(x.json, "engines");
+    if (!json_is_array(list)) {
+        return unavailable(&x, WA_E_BRIDGE_UNAVAILABLE, r);
+    }
+    *engines = json_incref(list);
+    return WA_OK;
 }
 
 wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,

@@ -24,8 +24,9 @@ typedef struct wa_bridge_state {
     const char *status, *reason;
     int restricted;
     const char *phone_number, *push_name;
-    const char *qr_code;
-    apr_time_t qr_expires_at, connected_at, last_active_at;
+    const char *qr_code, *pairing_code; /* at most one of them */
+    apr_time_t qr_expires_at, pairing_code_expires_at;
+    apr_time_t connected_at, last_active_at;
 } wa_bridge_state;
 
 /** Read a state object (an answer's, or an event's data). */
@@ -47,12 +48,21 @@ typedef enum wa_send_outcome {
     WA_SEND_UNKNOWN    /* may have been sent; same id is safe to repeat */
 } wa_send_outcome;
 
-/** Start (or keep) a session. @param engine NULL for the bridge's default
- * @return WA_OK, WA_E_BRIDGE_UNAVAILABLE, … as the bridge's problem says */
+/** How a session is to be started. */
+typedef struct wa_bridge_start {
+    const char *session; /* UUID */
+    const char *engine;  /* NULL: the one it has, or the bridge's default */
+    const char *phone_number; /* to be linked by a pairing code; NULL: by QR */
+} wa_bridge_start;
+
+/** Start (or keep) a session.
+ * @return WA_OK, WA_E_NOT_SUPPORTED (the engine is not available, or can't
+ * pair by number), WA_E_CONFLICT (linked by another engine),
+ * WA_E_BRIDGE_FULL, WA_E_BRIDGE_UNAVAILABLE, … as the bridge's problem says */
 wa_code wa_bridge_session_start(const wa_bridge *b, apr_pool_t *p,
-                                const char *request_id, const char *session,
-                                const char *engine, wa_bridge_state *state,
-                                wa_result *r);
+                                const char *request_id,
+                                const wa_bridge_start *start,
+                                wa_bridge_state *state, wa_result *r);
 wa_code wa_bridge_session_get(const wa_bridge *b, apr_pool_t *p,
                               const char *request_id, const char *session,
                               wa_bridge_state *state, wa_result *r);
@@ -60,6 +70,13 @@ wa_code wa_bridge_session_disconnect(const wa_bridge *b, apr_pool_t *p,
                                      const char *request_id,
                                      const char *session,
                                      wa_bridge_state *state, wa_result *r);
+/** Disconnect a session, with the reason idle, when nothing happened in it for
+ * so many seconds; one that was active since is left as it is.
+ * @param state afterwards */
+wa_code wa_bridge_session_idle(const wa_bridge *b, apr_pool_t *p,
+                               const char *request_id, const char *session,
+                               apr_int64_t seconds, wa_bridge_state *state,
+                               wa_result *r);
 wa_code wa_bridge_session_logout(const wa_bridge *b, apr_pool_t *p,
                                  const char *request_id, const char *session,
                                  wa_bridge_state *state, wa_result *r);
@@ -76,6 +93,13 @@ wa_send_outcome wa_bridge_message_send(const wa_bridge *b, apr_pool_t *p,
                                        const char *request_id,
                                        const wa_bridge_send *send,
                                        apr_time_t *sent_at, wa_result *r);
+
+/** What engines there are, and what each can.
+ * @param engines the bridge's list, to be released by the caller
+ * @return WA_OK or WA_E_BRIDGE_UNAVAILABLE */
+wa_code wa_bridge_engines(const wa_bridge *b, apr_pool_t *p,
+                          const char *request_id, json_t **engines,
+                          wa_result *r);
 
 /** Is it there? @param latency microseconds */
 wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,

@@ -175,14 +175,22 @@ static void test_request(void)
 static void test_states(void)
 {
     wa_result *r = wa_result_make(root);
+    wa_bridge_start start = { .session = SESSION, .engine = "webjs" };
     wa_bridge_state st;
 
     peer_say(s, http(202, "", STATE), 0);
-    is_int(
-        wa_bridge_session_start(&bridge, root, NULL, SESSION, "webjs", &st, r),
-        WA_OK, "start");
+    is_int(wa_bridge_session_start(&bridge, root, NULL, &start, &st, r), WA_OK,
+           "start");
     ok(strstr(peer_request(s, root), "{\"engine\":\"webjs\"}") != NULL,
        "with an engine");
+    start.engine = NULL;
+    start.phone_number = "+491701234567";
+    is_int(wa_bridge_session_start(&bridge, root, NULL, &start, &st, r), WA_OK,
+           "start by number");
+    ok(strstr(peer_request(s, root), "{\"phone_number\":\"+491701234567\"}")
+           != NULL,
+       "with the number");
+    start.phone_number = NULL;
     is_str(st.status, "connected", "status");
     ok(st.reason == NULL, "no reason");
     is_int(st.restricted, 1, "restricted");
@@ -190,8 +198,8 @@ static void test_states(void)
     is_str(st.push_name, "M\xc3\xbcller", "push name");
     ok(st.qr_code == NULL && st.qr_expires_at == 0, "no QR code");
     ok(st.connected_at == APR_TIME_C(1767323045678000), "connected at");
-    is_int(wa_bridge_session_start(&bridge, root, NULL, SESSION, NULL, &st, r),
-           WA_OK, "start");
+    is_int(wa_bridge_session_start(&bridge, root, NULL, &start, &st, r), WA_OK,
+           "start");
     ok(strstr(peer_request(s, root), "PUT /v1/sessions/" SESSION " ") != NULL
            && strstr(peer_request(s, root), "\r\n\r\n{}") != NULL,
        "with the default engine");
@@ -205,6 +213,11 @@ static void test_states(void)
     is_int(wa_bridge_session_logout(&bridge, root, NULL, SESSION, &st, r),
            WA_OK, "logout");
     ok(strstr(peer_request(s, root), "/logout HTTP") != NULL, "its path");
+    is_int(wa_bridge_session_idle(&bridge, root, NULL, SESSION, 60, &st, r),
+           WA_OK, "idle");
+    ok(strstr(peer_request(s, root), "/idle HTTP") != NULL
+           && strstr(peer_request(s, root), "{\"seconds\":60}") != NULL,
+       "its path and seconds");
 }
 
 static wa_code get_code(const char *answer, wa_result **r)

@@ -76,6 +76,11 @@ static const struct {
     { "WhatsAppWebhookPlain", "On", 1 },
     { "WhatsAppWebhookPlain", "off", 1 },
     { "WhatsAppWebhookPlain", "yes", 0 },
+    { "WhatsAppDefaultEngine", "webjs", 1 },
+    { "WhatsAppDefaultEngine", "baileys", 1 },
+    { "WhatsAppDefaultEngine", "pigeon", 0 },
+    { "WhatsAppSessionIdle", "3600", 1 },
+    { "WhatsAppSessionIdle", "0", 0 },
     { "WhatsAppNothing", "x", 0 },
     { "", "x", 0 },
 };

@@ -44,12 +44,15 @@
  * @property {() => void} end closes it; no handler is called any more
  *
  * @typedef {object} LinkHandlers
+ * @property {string|null} pairingPhone link this number by a code that is typed on it; engines with the capability
+ *           pairing_code
+ * @property {(pairing: {code: string, expiresAt: string}) => void} onPairingCode
  * @property {(qr: {code: string, expiresAt: string}) => void} onQr
  * @property {(identity: object) => void} onPaired the phone has scanned; the connection will be restarted
  * @property {(identity: object) => void} onOpen
  * @property {(identity: object) => void} onProfile
  * @property {() => void} onInterrupted it is trying to connect again by itself; onOpen or onClose follows
- * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout', code?: any}) => void} onClose
+ * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout'|'pairing_refused', code?: any}) => void} onClose
  * @property {(ack: {id: string, error?: string, at: string}) => void} onAck
  * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt
  * @property {() => void} onActivity
@@ -87,10 +90,12 @@ export class Engines {
   }
 
   list() {
+    const all = [...new Set([...this.#engines.values()].flatMap(({ capabilities }) => capabilities))];
     return [...this.#engines.values()].map(({ name, version, capabilities, unavailable = null }) => ({
       name,
       version,
       capabilities,
+      lacks: all.filter((capability) => !capabilities.includes(capability)),
       available: unavailable === null,
       reason: unavailable,
     }));

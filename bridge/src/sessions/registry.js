@@ -12,6 +12,7 @@ const CONNECT_AT_ONCE = 8;
 const RESUME_SPREAD_MS = 20;
 const RESUME_SPREAD_MAX_MS = 3000;
 const DRAIN_STEP_MS = 50;
+const FULL_RETRY_S = 30;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export class Registry {
@@ -28,6 +29,7 @@ export class Registry {
    * @param {import('../engines/index.js').Engines} options.engines
    * @param {import('../events/journal.js').EventJournal} options.journal
    * @param {import('../credentials/replicator.js').Replicator} [options.replicator]
+   * @param {import('./limits.js').Limits} [options.limits]
    * @param {import('pino').Logger} options.logger
    */
   constructor(options) {
@@ -96,14 +98,23 @@ export class Registry {
   async obtain(id, engineName) {
     this.#context.engines.get(engineName);
     const known = this.#sessions.get(id);
-    if (known?.held) {
+    if (known?.held && (!engineName || known.engineName === engineName)) {
       return known;
+    }
+    // A phone that has just logged it out is gone when its keys are.
+    await known?.quiet;
+    if (known?.held && known.linked) {
+      throw new Problem('conflict', `A phone is linked to the session by the engine ${known.engineName}`);
     }
     if (this.#broken.has(id) || this.#stopping) {
       return this.get(id);
     }
     if (!this.#opening.has(id)) {
-      const opening = Promise.resolve(known?.close())
+      if (!known) {
+        this.#checkRoom();
+      }
+      // Of another engine's session without a phone nothing is worth keeping.
+      const opening = Promise.resolve(known?.held ? known.remove() : known?.close())
         .then(() => Session.open(id, this.#context, engineName, true))
         .then((session) => {
           this.#sessions.set(id, session);
@@ -113,6 +124,14 @@ export class Registry {
       this.#opening.set(id, opening);
     }
     return this.#opening.get(id);
+  }
+
+  /** @throws {Problem} when there is no room for one more */
+  #checkRoom() {
+    const { limits } = this.#context;
+    if (limits && !limits.room(this.#sessions.size + this.#opening.size)) {
+      throw new Problem('bridge_full', limits.why, { retryAfter: FULL_RETRY_S });
+    }
   }
 
   /** Logs the session out and forgets it; there need not be one. */
@@ -138,6 +157,13 @@ export class Registry {
       counts[status] = (counts[status] ?? 0) + 1;
     });
     return counts;
+  }
+
+  /** Every session's engine, status and whether it is kept busy. */
+  *list() {
+    for (const session of this.#sessions.values()) {
+      yield { engine: session.engineName, status: session.status };
+    }
   }
 
   get size() {

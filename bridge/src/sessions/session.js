@@ -9,36 +9,10 @@ import { makePrivateDirectory, readSealed, writeSealed } from '../storage/files.
 import { Backoff } from './backoff.js';
 import { Outbox } from './outbox.js';
 import { SentLog } from './sent-log.js';
+import { EMPTY, ENDS, KEPT, NO_CODE, TOLD } from './states.js';
 
 const UNLINK_MS = 3000;
 const RETRY_AFTER_S = 2;
-
-/** What is told in a session.status event; a change of one of these is an event. */
-const TOLD = ['status', 'reason', 'restricted', 'phone_number', 'push_name', 'connected_at'];
-const KEPT = ['status', 'reason', 'restricted', 'phone_number', 'push_name', 'connected_at', 'last_active_at'];
-
-const EMPTY = {
-  status: 'disconnected',
-  reason: 'never_linked',
-  restricted: false,
-  phone_number: null,
-  push_name: null,
-  qr_code: null,
-  qr_expires_at: null,
-  connected_at: null,
-  last_active_at: null,
-};
-
-/** How a socket's end changes the state: null means connect again. */
-const ENDS = {
-  logged_out: { status: 'disconnected', reason: 'logged_out', erase: true },
-  banned: { status: 'failed', reason: 'banned' },
-  replaced: { status: 'disconnected', reason: 'replaced' },
-  incompatible: { status: 'failed', reason: 'incompatible' },
-  qr_timeout: { status: 'disconnected', reason: 'qr_timeout' },
-  network: null,
-  restart: null,
-};
 
 export class Session {
   #context;
@@ -49,6 +23,8 @@ export class Session {
   #outbox;
   #state = { ...EMPTY };
   #desired = 'stopped';
+  /** The number to be linked by a code that is typed; null: by one that is scanned. */
+  #pairingPhone = null;
   #link = null;
   #leaveGate = null;
   #timer = null;
@@ -83,6 +59,7 @@ export class Session {
     const kept = await readSealed(join(this.#dir, 'state'), master, `session ${this.id} state`);
     this.#engine = engines.get(engineName ?? kept?.engine);
     this.#desired = kept?.desired ?? 'stopped';
+    this.#pairingPhone = kept?.pairingPhone ?? null;
     Object.assign(this.#state, kept?.state);
     if (this.#desired === 'running') {
       Object.assign(this.#state, { status: 'connecting', reason: 'restart', connected_at: null });
@@ -147,8 +124,9 @@ export class Session {
 
   #tellState() {
     const data = this.state();
-    delete data.qr_code;
-    delete data.qr_expires_at;
+    for (const name of Object.keys(NO_CODE)) {
+      delete data[name];
+    }
     this.#context.journal.append({ session: this.id, type: 'session.status', data });
     this.logger.info({ status: data.status, reason: data.reason }, 'session');
   }
@@ -171,7 +149,7 @@ export class Session {
 
   #write() {
     const state = Object.fromEntries(KEPT.map((name) => [name, this.#state[name]]));
-    const value = { engine: this.#engine.name, desired: this.#desired, state };
+    const value = { engine: this.#engine.name, desired: this.#desired, pairingPhone: this.#pairingPhone, state };
     return writeSealed(join(this.#dir, 'state'), this.#context.master, `session ${this.id} state`, value);
   }
 
@@ -202,12 +180,35 @@ export class Session {
     this.#connect();
   }
 
-  /** Starts the session, or keeps it running. */
-  start() {
+  /** Resolves when what was begun (a logout, a stop) is done. */
+  get quiet() {
+    return this.#operations;
+  }
+
+  get linked() {
+    return this.#account.linked;
+  }
+
+  get engineName() {
+    return this.#engine.name;
+  }
+
+  /**
+   * Starts the session, or keeps it running.
+   * @param {{phone?: string|null}} [options] `phone`: to be linked by a pairing code, unless a phone is linked
+   */
+  start({ phone = null } = {}) {
+    if (phone && !this.#engine.capabilities.includes('pairing_code')) {
+      throw new Problem('not_supported', `The engine ${this.#engine.name} cannot link a phone by its number`);
+    }
     return this.#exclusive(async () => {
-      if (this.#desired === 'running' && (this.#link || this.#timer || this.#paused)) {
+      const running = this.#desired === 'running' && (this.#link || this.#timer || this.#paused);
+      if (running && (!phone || phone === this.#pairingPhone || this.#account.linked)) {
         return this.state();
       }
+      this.#drop();
+      this.#change(NO_CODE);
+      this.#pairingPhone = phone;
       this.#desired = 'running';
       this.#backoff.reset();
       this.#change({ status: 'connecting', reason: null });
@@ -225,11 +226,24 @@ export class Session {
       this.#change({
         status: 'disconnected',
         reason: status === 'disconnected' ? reason : 'user',
-        qr_code: null,
-        qr_expires_at: null,
+        ...NO_CODE,
         connected_at: null,
       });
       await this.#saved();
+      return this.state();
+    });
+  }
+
+  /** Disconnects when nothing happened for so long; an active session stays as it is. */
+  endIdle(seconds) {
+    return this.#exclusive(async () => {
+      const { status, connected_at: connected, last_active_at: active } = this.#state;
+      const since = Math.max(Date.parse(connected ?? 0), Date.parse(active ?? 0));
+      if (status === 'connected' && !this.sending && Date.now() - since >= seconds * 1000) {
+        this.#stop();
+        this.#change({ status: 'disconnected', reason: 'idle', connected_at: null });
+        await this.#saved();
+      }
       return this.state();
     });
   }
@@ -280,7 +294,7 @@ export class Session {
     if (this.#desired === 'running' && !this.#paused) {
       this.#paused = true;
       this.#drop();
-      this.#change({ status: 'connecting', reason: 'network', qr_code: null, qr_expires_at: null, connected_at: null });
+      this.#change({ status: 'connecting', reason: 'network', ...NO_CODE, connected_at: null });
     }
   }
 
@@ -359,7 +373,9 @@ export class Session {
     };
     const { journal } = this.#context;
     return {
+      pairingPhone: this.#pairingPhone,
       onQr: heard((qr) => this.#onQr(qr)),
+      onPairingCode: heard((pairing) => this.#onPairingCode(pairing)),
       onPaired: heard((identity) => this.#onPaired(identity)),
       onOpen: heard((identity) => this.#onOpen(identity)),
       onInterrupted: heard(() => this.#onInterrupted()),
@@ -384,12 +400,19 @@ export class Session {
 
   #onQr({ code, expiresAt }) {
     this.#leaveGate?.();
-    this.#change({ status: 'qr_pending', reason: null, qr_code: code, qr_expires_at: expiresAt });
+    this.#change({ status: 'qr_pending', reason: null, ...NO_CODE, qr_code: code, qr_expires_at: expiresAt });
     this.#context.journal.append({ session: this.id, type: 'session.qr', data: { qr_code: code, qr_expires_at: expiresAt } });
   }
 
+  #onPairingCode({ code, expiresAt }) {
+    this.#leaveGate?.();
+    const data = { pairing_code: code, pairing_code_expires_at: expiresAt };
+    this.#change({ status: 'qr_pending', reason: null, ...NO_CODE, ...data });
+    this.#context.journal.append({ session: this.id, type: 'session.pairing_code', data });
+  }
+
   #onPaired({ phone, pushName }) {
-    this.#change({ status: 'connecting', reason: 'restart', phone_number: phone, push_name: pushName, qr_code: null, qr_expires_at: null });
+    this.#change({ status: 'connecting', reason: 'restart', phone_number: phone, push_name: pushName, ...NO_CODE });
   }
 
   #onOpen({ phone, pushName }) {
@@ -402,8 +425,7 @@ export class Session {
       restricted: false,
       phone_number: phone,
       push_name: pushName,
-      qr_code: null,
-      qr_expires_at: null,
+      ...NO_CODE,
       connected_at: new Date().toISOString(),
     });
     this.#outbox.reconcile().catch((error) => this.logger.warn({ err: error }, 'what became of earlier messages is not known'));
@@ -423,7 +445,7 @@ export class Session {
   #onClose({ kind, code }) {
     this.#drop();
     this.logger.info({ kind, code }, 'socket closed');
-    const cleared = { qr_code: null, qr_expires_at: null, connected_at: null };
+    const cleared = { ...NO_CODE, connected_at: null };
     const end = ENDS[kind];
     if (!end) {
       this.#change({ status: 'connecting', reason: kind, ...cleared });

@@ -13,7 +13,7 @@ import { loadBaileys } from './library.js';
 import { Link } from './link.js';
 import { SignalStore } from './store.js';
 
-const CAPABILITIES = ['qr', 'text', 'receipts', 'inbound', 'contact_check', 'caller_message_id'];
+const CAPABILITIES = ['qr', 'pairing_code', 'text', 'receipts', 'inbound', 'contact_check', 'caller_message_id'];
 
 /** A session's credentials, keys and inbox; see engines/index.js for what an account is. */
 export class BaileysAccount {

@@ -8,6 +8,8 @@ import { quietLogger } from './library.js';
 
 const FIRST_QR_MS = 60000;
 const NEXT_QR_MS = 20000;
+/** A code that is typed lives as long as the server keeps its connection: that of all the codes to scan. */
+const PAIRING_MS = FIRST_QR_MS + 5 * NEXT_QR_MS;
 const CONNECT_MS = 60000;
 const QUERY_MS = 15000;
 const KEEP_ALIVE_MS = 20000;
@@ -136,7 +138,9 @@ export class Link {
     if (this.#ended) {
       return;
     }
-    if (qr) {
+    if (qr && this.#handlers.pairingPhone) {
+      this.#requestPairingCode(this.#handlers.pairingPhone);
+    } else if (qr) {
       clearTimeout(this.#watchdog);
       const life = this.#qrShown === 0 ? FIRST_QR_MS : NEXT_QR_MS;
       this.#qrShown += 1;
@@ -151,6 +155,32 @@ export class Link {
     }
     if (connection === 'close') {
       this.#finish(closeKind(lastDisconnect?.error));
+    }
+  }
+
+  /** The first code to scan says that the server is ready; the others are of no use here. */
+  async #requestPairingCode(phone) {
+    if (this.#qrShown) {
+      return;
+    }
+    this.#qrShown += 1;
+    const expiresAt = new Date(Date.now() + PAIRING_MS).toISOString();
+    const { ws } = this.#sock;
+    try {
+      // Baileys does not listen for the answer: WhatsApp may not know the number.
+      ws.once('CB:iq,type:error', () => this.#finish({ kind: 'pairing_refused' }));
+      const taken = new Promise((resolve) => {
+        ws.once('CB:iq,type:result,link_code_companion_reg', resolve);
+      });
+      const code = await this.#sock.requestPairingCode(phone.slice(1));
+      await taken;
+      if (!this.#ended) {
+        clearTimeout(this.#watchdog);
+        this.#handlers.onPairingCode({ code, expiresAt });
+      }
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'a pairing code could not be made');
+      this.#finish({ kind: 'network', code: 'pairing_code' });
     }
   }
 

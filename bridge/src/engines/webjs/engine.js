@@ -214,10 +214,10 @@ function installedVersion() {
  * @returns {Promise<import('../index.js').Engine>}
  */
 export async function createWebjsEngine({ waUrl, logger, webjs = {}, times = {}, skipHooks = [] }) {
-  const { chromium = null, webVersion = null, webVersionDir = null } = webjs;
+  const { chromium = null, webVersion = null, webVersionDir = null, maxMemory = null } = webjs;
   const starts = new Gate(STARTS_AT_ONCE);
   const engine = { name: 'webjs', version: VERSION, capabilities: CAPABILITIES, unavailable: null, starts };
-  const context = { waUrl, webVersion, webVersionDir, skipHooks, times: { ...TIMES, ...times }, gate: starts };
+  const context = { waUrl, maxMemory, webVersion, webVersionDir, skipHooks, times: { ...TIMES, ...times }, gate: starts };
   try {
     installedVersion();
     context.chromium = await findChromium(chromium);

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { maskText } from '../../log.js';
+import { descendantsPss } from '../../memory.js';
 import { Problem } from '../../problems.js';
 import { chromiumFlags, killBrowsersOf, killGroup, sandboxTarget } from './browser.js';
 import { statusOf } from './messages.js';
@@ -13,6 +14,7 @@ const CHILD = fileURLToPath(new URL('./child.js', import.meta.url));
 
 const FIRST_CODE_MS = 60000;
 const NEXT_CODE_MS = 20000;
+const MIB = 1024 * 1024;
 
 /** Defaults; tests shorten them. */
 export const TIMES = {
@@ -29,6 +31,8 @@ export const TIMES = {
   silentMs: 45000,
   /** How long the page may try to connect by itself before its browser is started anew. */
   passingMs: 120000,
+  /** Between two looks at what a browser has in memory. */
+  memoryMs: 30000,
   /** All codes together. */
   codesMs: 300000,
   /** Messages without acknowledgement: so long, and so many, and the browser is started anew. */
@@ -60,6 +64,7 @@ export class Link {
   #identity = null;
   #unacknowledged = new Map();
   #timers = {};
+  #memoryAt = 0;
 
   /**
    * @param {object} options
@@ -182,6 +187,7 @@ export class Link {
         break;
       case 'alive':
         this.#checkUnacknowledged();
+        this.#checkMemory();
         break;
       default:
         this.#logger.debug({ cause: maskText(message.text) }, 'webjs');
@@ -263,6 +269,20 @@ export class Link {
     const late = [...this.#unacknowledged.values()].filter((since) => Date.now() - since > ackMs);
     if (this.#open && late.length >= maxUnacknowledged) {
       this.#finish('network', 'no_acknowledgements');
+    }
+  }
+
+  /** A browser that has grown too large is started anew before the machine runs out of memory. */
+  #checkMemory() {
+    const { maxMemory, times } = this.#context;
+    if (!maxMemory || Date.now() - this.#memoryAt < times.memoryMs) {
+      return;
+    }
+    this.#memoryAt = Date.now();
+    const mib = Math.round(descendantsPss(this.#child.pid) / MIB);
+    if (mib > maxMemory) {
+      this.#logger.warn({ mib, max: maxMemory }, 'the browser uses too much memory');
+      this.#finish('network', 'too_much_memory');
     }
   }
 
