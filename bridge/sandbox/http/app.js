@@ -2,6 +2,7 @@
 import Fastify from 'fastify';
 import { controlRoutes } from './control.js';
 import { eventRoutes } from './events.js';
+import { fileRoutes } from './files.js';
 import { isHostLoopback, isSameSite } from './guard.js';
 import { pageRoutes } from './page.js';
 import { phoneRoutes } from './phones.js';
@@ -42,6 +43,7 @@ export function buildApp({ phones, server, logger }) {
     return sendProblem(reply, code, detail);
   });
   app.register(phoneRoutes, { phones });
+  app.register(fileRoutes, { phones });
   app.register(controlRoutes, { phones, server });
   app.register(eventRoutes, { phones });
   app.register(pageRoutes);

@@ -13,6 +13,35 @@ export function parseListen(listen) {
   return { host: m[1].replace(/^\[|\]$/g, ''), port: Number(m[2]) };
 }
 
+/**
+ * Listens where it listened before, if no port is given and that one is still free: whoever runs on while the
+ * sandbox restarts looks for it there.
+ * @param {import('node:net').Server} server
+ * @param {string} listen
+ * @param {import('../lib/store.js').Store} store
+ * @param {string} key under which the port is kept
+ * @returns {Promise<string>} the address
+ */
+export async function listenAsBefore(server, listen, store, key) {
+  const { host, port } = parseListen(listen);
+  const before = store.get(key);
+  const at = (wanted) => new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port: wanted }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  await at(port || before || 0).catch((err) => {
+    if (port || !before || err.code !== 'EADDRINUSE') throw err;
+    return at(0);
+  });
+  const { address, family, port: taken } = server.address();
+  store.put(key, taken);
+  await store.commit();
+  return `${family === 'IPv6' ? `[${address}]` : address}:${taken}`;
+}
+
 /** @param {import('node:http').IncomingMessage} request @returns {boolean} */
 export const isHostLoopback = (request) => LOOPBACK.test(request.headers.host ?? '');
 

@@ -1,6 +1,8 @@
 /** What a person does with a phone, as HTTP calls. */
 import { isE164 } from '../lib/jid.js';
+import { view } from '../phone/chats.js';
 import { PhoneError } from '../phone/error.js';
+import { edit, react, remove } from '../phone/sending.js';
 import * as schemas from './schemas.js';
 
 /** What the server half's answer to a scan means. */
@@ -9,7 +11,7 @@ const SCAN_ERRORS = { 406: 'qr_invalid', 409: 'already_linked', 410: 'qr_expired
 /** Half a surrogate pair can't be carried by UTF-8. */
 const isText = (s) => s.isWellFormed();
 
-const show = ({ id, from, to, type, text, at, direction, status }) => ({ id, from, to, type, text, at, direction, status });
+const show = (message) => ({ ...view(message), chat: undefined });
 
 /** @param {import('fastify').FastifyInstance} app */
 export async function phoneRoutes(app, { phones }) {
@@ -61,12 +63,37 @@ export async function phoneRoutes(app, { phones }) {
   });
 
   app.post('/phones/:id/send', { schema: schemas.send }, async (request, reply) => {
-    const { to, text } = request.body;
+    const { to, text, quote } = request.body;
     const p = phone(request);
     if (!isE164(to)) throw new PhoneError('number_invalid');
     if (!isText(text)) throw new PhoneError('text_invalid', { text: 'not well-formed Unicode' });
     reply.code(201);
-    return show(await p.send(to, text));
+    return show(await p.send(to, text, quote));
+  });
+
+  const changing = (p, id) => {
+    const message = p.chats.find(id);
+    if (!message || message.deleted_at) throw new PhoneError('message_not_found');
+    return message;
+  };
+
+  app.post('/phones/:id/react', { schema: schemas.react }, async (request) => {
+    const p = phone(request);
+    const { message_id: id, emoji } = request.body;
+    if (!isText(emoji)) throw new PhoneError('text_invalid');
+    return show(await react(p, changing(p, id), emoji));
+  });
+
+  app.post('/phones/:id/edit', { schema: schemas.edit }, async (request) => {
+    const p = phone(request);
+    const { message_id: id, text } = request.body;
+    if (!isText(text)) throw new PhoneError('text_invalid');
+    return show(await edit(p, changing(p, id), text));
+  });
+
+  app.post('/phones/:id/delete', { schema: schemas.remove }, async (request) => {
+    const p = phone(request);
+    return show(await remove(p, changing(p, request.body.message_id)));
   });
 
   app.post('/phones/:id/online', { schema: schemas.online }, async (request) => {

@@ -4,8 +4,8 @@ import { PhoneError } from '../phone/error.js';
 const STATUS = {
   invalid_request: 400, forbidden: 403, not_found: 404, phone_not_found: 404, message_not_found: 404, device_not_found: 404,
   method_not_allowed: 405, number_taken: 409, already_linked: 409, phone_offline: 409, qr_expired: 410,
-  body_too_large: 413, unsupported_media_type: 415, number_invalid: 422, qr_invalid: 422, code_invalid: 422, not_on_whatsapp: 422,
-  text_invalid: 422, rejected: 422, internal: 500,
+  body_too_large: 413, unsupported_media_type: 415, number_invalid: 422, file_empty: 422, qr_invalid: 422, code_invalid: 422, not_on_whatsapp: 422,
+  text_invalid: 422, not_yours: 422, media_refused: 422, file_not_found: 404, rejected: 422, internal: 500,
 };
 
 const FASTIFY = {

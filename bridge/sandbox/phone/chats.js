@@ -1,5 +1,8 @@
 /** What a phone shows: its messages, in the order they came, and how far each one has got. */
 
+/** A message as others may see it: without the keys of its file. */
+export const view = ({ wire: _, file: __, ...rest }) => rest;
+
 const RANK = { pending: 0, failed: 0, sent: 1, delivered: 2, read: 3 };
 
 /**
@@ -13,6 +16,14 @@ const RANK = { pending: 0, failed: 0, sent: 1, delivered: 2, read: 3 };
  * @property {string} at
  * @property {'in' | 'out'} direction
  * @property {string} status
+ * @property {object} [media] of messages with a file: mime_type, size, sha256, file_name, seconds, and `state`: loading,
+ *   ready or failed
+ * @property {string} [quoted_id] the message it replies to
+ * @property {Array<{from: string, text: string}>} [reactions]
+ * @property {string} [edited_at]
+ * @property {string} [deleted_at]
+ * @property {string} [wire] its content as it went over the line, base64
+ * @property {string} [file] name of the file in the phone's store
  */
 
 export class Chats {
@@ -68,6 +79,26 @@ export class Chats {
     entry.message.status = status;
     this.#store.put(`status/${this.#phone}/${entry.n}`, status);
     return entry.message;
+  }
+
+  /** @returns {Message | undefined} a message of a chat, whoever sent it */
+  inChat(chat, id) {
+    return (this.#byId.get(id) ?? []).find(({ message: m }) => m.chat === chat)?.message;
+  }
+
+  /** Changes a message that is shown, and keeps it so. */
+  change(message, changes) {
+    const entry = this.#shown.get(`${message.chat}|${message.from}|${message.id}`);
+    if (!entry) return;
+    Object.assign(entry.message, changes);
+    this.#store.put(`message/${this.#phone}/${entry.n}`, entry.message);
+    // The status has an entry of its own, which would win after a restart.
+    this.#store.put(`status/${this.#phone}/${entry.n}`, entry.message.status);
+  }
+
+  /** Messages whose file has not been fetched yet. */
+  loading() {
+    return this.#messages.map((e) => e.message).filter((m) => m.media?.state === 'loading');
   }
 
   /** @returns {Message | undefined} */

@@ -60,10 +60,14 @@ async function onMessage(phone, node) {
   }
   phone.signal.save();
   const content = message && category !== 'peer' ? describe(message.deviceSentMessage?.message ?? message) : null;
-  if (content) {
+  if (content?.change) {
+    phone.change({ ...content, chat, from: key.from });
+  } else if (content) {
+    const { media, wire, quoted_id: quotedId } = content;
     phone.show({
       ...key, to: sender.own ? chat : phone.number, type: content.type, text: content.text,
       at: new Date().toISOString(), direction: sender.own ? 'out' : 'in', status: sender.own ? 'sent' : 'delivered',
+      ...(quotedId ? { quoted_id: quotedId } : {}), ...(media ? { media: { ...media, state: 'loading' }, wire } : {}),
     });
   }
   retries.get(phone)?.delete(`${from} ${id}`);

@@ -2,7 +2,8 @@
 import { LID, PN, makeJid, parseJid } from '../lib/jid.js';
 import { bigEndian, child, childBytes, childNumber, children, el } from '../lib/nodes.js';
 import { withType } from '../lib/curve.js';
-import { deviceSent, pack, textMessage } from './content.js';
+import { deviceSent, pack } from './content.js';
+import { contentOf } from './sending.js';
 import { addressOf } from './signal.js';
 
 const MAX_RESENDS = 5;
@@ -88,14 +89,14 @@ export class Outbox {
   /** A device could not decrypt what this phone sent: the same message again, in a new session. */
   async resend(id, target, count) {
     const phone = this.#phone;
-    const message = phone.chats.find(id, 'out');
+    const message = contentOf(phone, id);
     const key = `${id} ${target.pn} ${target.device}`;
     const times = this.#resends.get(key) ?? 0;
-    if (!message || message.type !== 'text' || times >= MAX_RESENDS) return;
+    if (!message || times >= MAX_RESENDS) return;
     this.#resends.set(key, times + 1);
     const own = target.pn === phone.pn;
     const jid = makeJid(message.to.slice(1));
-    const content = textMessage(message.text);
+    const { content } = message;
     const [part] = await this.encrypt([target], () => pack(own ? deviceSent(jid, content) : content), {
       fresh: true, attrs: { count: String(count) },
     });

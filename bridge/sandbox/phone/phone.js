@@ -2,17 +2,19 @@
  * A virtual phone: the primary device of its number. It has its own keys and chats, and talks to the
  * server half in nodes, as every device does.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { PN, makeJid } from '../lib/jid.js';
 import { child, childBytes, children, el, seconds } from '../lib/nodes.js';
-import { Chats } from './chats.js';
-import { deviceSent, pack, textMessage } from './content.js';
+import { Chats, view } from './chats.js';
+import { pack } from './content.js';
 import { PhoneError } from './error.js';
 import { receive } from './inbox.js';
 import { makePreKey } from './keys.js';
+import { download } from './media.js';
 import { Outbox } from './outbox.js';
 import { CodeExchange } from './link-code.js';
 import { isAnswerValid, makeStatement, parseQr } from './pairing.js';
+import { sendText } from './sending.js';
 import { setupMessages } from './setup.js';
 import { SignalState } from './signal.js';
 
@@ -21,6 +23,8 @@ const QUERY_MS = 30_000;
 
 export class Phone {
   #store;
+  #files;
+  #loads = Promise.resolve();
   #line = null;
   #queries = new Map();
   #tasks = Promise.resolve();
@@ -28,11 +32,14 @@ export class Phone {
 
   /**
    * @param {object} record what is stored of it
-   * @param {{store: object, openLine: Function, emit: (event: object) => void, logger: object}} world
+   * @param {{store: object, files: import('../lib/blobs.js').Blobs, trust: string, openLine: Function, emit: (event: object) => void, logger: object}} world
    */
-  constructor(record, { store, openLine, emit, logger }) {
+  constructor(record, { store, files, trust, openLine, emit, logger }) {
     this.record = record;
     this.#store = store;
+    this.#files = files;
+    /** The authority it trusts at media hosts. */
+    this.trust = trust;
     this.openLine = openLine;
     this.emit = emit;
     this.logger = logger.child({ phone: record.id });
@@ -79,6 +86,7 @@ export class Phone {
     const reply = await this.query('get', 'encrypt', [el('count')]);
     if (Number(child(reply, 'count').attrs.value) < PREKEYS / 2) await this.uploadPreKeys();
     await this.query('set', 'passive', [el('active')]);
+    for (const message of this.chats.loading()) this.#load(message);
   }
 
   disconnect() {
@@ -233,32 +241,8 @@ export class Phone {
   }
 
   /** Sends a text to all devices of a number and to its own. @returns {Promise<object>} the message */
-  async send(to, text) {
-    const id = `3A${randomBytes(9).toString('hex').toUpperCase()}`;
-    const jid = makeJid(to.slice(1));
-    const message = {
-      id, chat: to, from: this.number, to, type: 'text', text, at: new Date().toISOString(), direction: 'out', status: 'pending',
-    };
-    const content = textMessage(text);
-    const ack = await this.task(async () => {
-      const devices = await this.outbox.devicesOf(to === this.number ? [this.pn] : [to.slice(1), this.pn]);
-      if (!devices.some((d) => d.pn === to.slice(1))) throw new PhoneError('not_on_whatsapp');
-      const parts = await this.outbox.encrypt(devices, (d) => pack(d.pn === this.pn ? deviceSent(jid, content) : content));
-      this.signal.save();
-      this.#show(message);
-      await this.commit();
-      // Not awaited in here: the phone goes on receiving while the message is on its way.
-      return { reply: this.sendMessage(el('message', { id, to: jid, type: 'text' }, [el('participants', {}, parts)])) };
-    });
-    const { error } = (await ack.reply.catch((err) => {
-      // Whether the server has it is not known; a later tick will tell.
-      this.advance(id, 'out', to, 'failed');
-      throw err;
-    })).attrs;
-    this.advance(id, 'out', to, error ? 'failed' : 'sent');
-    await this.commit();
-    if (error) throw new PhoneError('rejected', { text: error });
-    return message;
+  send(to, text, quoteId) {
+    return sendText(this, to, text, quoteId);
   }
 
   /** Looks at messages: their senders get read receipts. @returns {Promise<number>} how many were new */
@@ -282,19 +266,78 @@ export class Phone {
 
   /* ---- used by inbox and outbox -------------------------------------------------------------- */
 
-  #show(message) {
-    if (this.chats.add(message)) this.emit({ type: 'message', phone_id: this.id, message });
+  #tell(message) {
+    this.emit({ type: 'message', phone_id: this.id, message: view(message) });
   }
 
-  /** Shows a message that came in. */
+  /** Shows a message, and fetches its file. */
   show(message) {
-    this.#show(message);
+    if (!this.chats.add(message)) return;
+    this.#tell(message);
+    if (message.media?.state === 'loading') this.#load(message);
+  }
+
+  /** Fetches files one after the other; messages go on meanwhile. */
+  #load(message) {
+    this.#loads = this.#loads.then(async () => {
+      let change;
+      try {
+        const bytes = await download(this, message.type, message.wire, this.#files.fileBytes);
+        change = { file: await this.keepFile(bytes), media: { ...message.media, state: 'ready' } };
+      } catch (err) {
+        this.logger.info({ id: message.id, reason: err.message }, 'a file was not fetched');
+        change = { media: { ...message.media, state: 'failed', reason: err.message } };
+      }
+      if (message.deleted_at) return;
+      this.chats.change(message, change);
+      this.#tell(message);
+      await this.commit();
+    }).catch((err) => this.logger.error({ err, id: message.id }, 'a file was not kept'));
+  }
+
+  /** @returns {Promise<string>} the name under which it can be read */
+  async keepFile(bytes) {
+    const name = `${this.id}-${createHash('sha256').update(bytes).digest('base64url')}`;
+    if (!this.#files.find(name)) await this.#files.put(name, [bytes]);
+    return name;
+  }
+
+  /** @returns {{path: string, size: number} | null} */
+  fileOf(message) {
+    return message.file ? this.#files.find(message.file) : null;
+  }
+
+  /** What was sent and is no message of its own, for devices that could not read it. */
+  keepControl(id, control) {
+    this.#store.put(`control/${this.id}/${id}`, control);
+  }
+
+  findControl(id) {
+    return this.#store.get(`control/${this.id}/${id}`);
+  }
+
+  /**
+   * Someone changed a message: only their own, but anyone may react.
+   * @param {{chat: string, from: string, change: 'edit' | 'deletion' | 'reaction', target: string, text?: string}} what
+   */
+  change({ chat, from, change, target, text }) {
+    const message = this.chats.inChat(chat, target);
+    if (!message || message.deleted_at || (change !== 'reaction' && message.from !== from)) return;
+    if (change === 'reaction') {
+      const others = (message.reactions ?? []).filter((r) => r.from !== from);
+      this.chats.change(message, { reactions: text ? [...others, { from, text }] : others });
+    } else if (change === 'edit') {
+      this.chats.change(message, { text, edited_at: new Date().toISOString() });
+    } else {
+      this.chats.change(message, { text: '', media: undefined, wire: undefined, file: undefined, reactions: undefined, deleted_at: new Date().toISOString() });
+    }
+    this.#tell(message);
   }
 
   /** Moves a message's ticks forward. @returns {boolean} */
   advance(id, direction, chat, status) {
     const message = this.chats.advance(id, direction, chat, status);
-    if (message) this.emit({ type: 'message', phone_id: this.id, message });
+    if (message) this.#tell(message);
     return !!message;
   }
 

@@ -8,14 +8,16 @@ import { Phone } from './phone.js';
 export class Phones {
   #store;
   #server;
+  #files;
   #logger;
   #phones = new Map();
   #listeners = new Set();
 
   /**
-   * @param {{store: import('../lib/store.js').Store, server: import('../wa/server.js').WaServer, logger: object}} options
+   * @param {{store: import('../lib/store.js').Store, server: import('../wa/server.js').WaServer, files: import('../lib/blobs.js').Blobs, logger: object}} options
    */
-  constructor({ store, server, logger }) {
+  constructor({ store, server, files, logger }) {
+    this.#files = files;
     this.#store = store;
     this.#server = server;
     this.#logger = logger;
@@ -48,6 +50,8 @@ export class Phones {
   #add(record) {
     const phone = new Phone(record, {
       store: this.#store,
+      files: this.#files,
+      trust: this.#server.media.authority.cert,
       openLine: (pn, handlers) => openLine(this.#server, pn, handlers),
       emit: (event) => { for (const l of this.#listeners) l(event); },
       logger: this.#logger,
@@ -94,7 +98,8 @@ export class Phones {
     phone.disconnect();
     this.#server.deregister(phone.pn);
     this.#store.del(`phone/${phone.id}`);
-    for (const kind of ['session', 'prekey', 'message', 'status']) this.#store.delAll(`${kind}/${phone.id}/`);
+    for (const kind of ['session', 'prekey', 'message', 'status', 'control']) this.#store.delAll(`${kind}/${phone.id}/`);
+    this.#files.removeAll(`${phone.id}-`);
     for (const l of this.#listeners) l({ type: 'phone_removed', phone_id: phone.id });
     await Promise.all([this.#store.commit(), this.#server.store.commit()]);
   }

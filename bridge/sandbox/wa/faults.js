@@ -1,6 +1,6 @@
 /** Misbehaviour on demand, for testing what stands in front of the sandbox. Kept in memory only. */
 
-const NONE = { ack_delay_ms: 0, drop_acks: 0, close_before_ack: 0, reject: null };
+const NONE = { ack_delay_ms: 0, drop_acks: 0, close_before_ack: 0, reject: null, media: null };
 
 export class Faults {
   #current = { ...NONE };

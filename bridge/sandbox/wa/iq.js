@@ -161,6 +161,14 @@ function appState({ node }) {
 const privacy = () => [el('privacy', {}, ['readreceipts', 'last', 'online', 'profile', 'status', 'groupadd', 'calladd']
   .map((name) => el('category', { name, value: 'all' })))];
 
+/** Where files go: one host, on loopback. */
+function mediaConnection({ server }) {
+  const { auth, host, maxBytes } = server.media.describe();
+  return [el('media_conn', { auth, ttl: '300', auth_ttl: '21600', max_buckets: '12' }, [
+    el('host', { hostname: host, maxContentLengthBytes: String(maxBytes) }),
+  ])];
+}
+
 const nothing = () => undefined;
 
 function activate({ server, client }) {
@@ -192,6 +200,7 @@ const TABLE = {
   'set urn:xmpp:whatsapp:dirty clean': nothing,
   'get w:g2 participating': () => [el('groups', {}, [])],
   'set w:stats add': nothing,
+  'set w:m media_conn': mediaConnection,
 };
 
 const FOR_STRANGERS = new Set(['get w:p ping', 'set md link_code_companion_reg']);

@@ -207,6 +207,7 @@ export class WaServer {
       linked_devices_online: connected.filter((c) => c.device !== 0).length,
       waiting: this.queues.size,
       ...this.counts,
+      media: { ...this.media?.counts },
       unhandled: { ...this.unhandled },
     };
   }

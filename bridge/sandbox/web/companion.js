@@ -55,14 +55,15 @@ function openLine(server, { pn, device }, { onNode, onClose }) {
 export class Companion extends Phone {
   #store;
   #server;
+  #files;
   #page = null;
   #lastWord = null;
 
   /**
    * @param {object} record
-   * @param {{store: object, server: object, logger: object}} world
+   * @param {{store: object, server: object, files: object, logger: object}} world
    */
-  constructor(record, { store, server, logger }) {
+  constructor(record, { store, server, files, logger }) {
     const line = (pn, { onNode, onClose }) => openLine(server, this, {
       onNode: (node) => {
         this.#onNode(node);
@@ -73,8 +74,9 @@ export class Companion extends Phone {
         this.#ended();
       },
     });
-    super(record, { store, openLine: line, logger, emit: (event) => this.#tell(event) });
+    super(record, { store, files, trust: server.media.authority.cert, openLine: line, logger, emit: (event) => this.#tell(event) });
     this.#store = store;
+    this.#files = files;
     this.#server = server;
     this.outbox = new CompanionOutbox(this);
   }
@@ -179,6 +181,7 @@ export class Companion extends Phone {
   /** Nothing of it stays. */
   erase() {
     this.#store.del(`companion/${this.id}`);
-    for (const kind of ['session', 'prekey', 'message', 'status']) this.#store.delAll(`${kind}/${this.id}/`);
+    for (const kind of ['session', 'prekey', 'message', 'status', 'control']) this.#store.delAll(`${kind}/${this.id}/`);
+    this.#files.removeAll(`${this.id}-`);
   }
 }

@@ -98,8 +98,8 @@ export class PageSession {
   }
 
   async #open(record) {
-    const { store, server, logger, companions } = this.#world;
-    const companion = companions.get(record.id) ?? new Companion(record, { store, server, logger });
+    const { store, server, files, logger, companions } = this.#world;
+    const companion = companions.get(record.id) ?? new Companion(record, { store, server, files, logger });
     if (!companion.linked) {
       this.#forget(companion);
       return;

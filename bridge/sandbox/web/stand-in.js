@@ -5,11 +5,12 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { WebSocketServer } from 'ws';
-import { parseListen } from '../http/guard.js';
-import { loadCertificate, PAGE_HOST } from './certificate.js';
+import { listenAsBefore } from '../http/guard.js';
 import { PageFaults } from './faults.js';
 import { PageSession } from './session.js';
 
+const PAGE_HOST = 'web.whatsapp.com';
+const NAMES = { subject: PAGE_HOST, dns: [PAGE_HOST, '*.whatsapp.com', '*.whatsapp.net'] };
 const PAGE_DIR = new URL('./page/', import.meta.url);
 const MAX_PAYLOAD = 8 * 1024 * 1024;
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8' };
@@ -30,12 +31,16 @@ export class StandIn {
   #files = readPage();
   #sessions = new Set();
   #companions = new Map();
+  #authority;
+  #blobs;
   #certificate;
   #https;
   #wss;
 
-  /** @param {{store: import('../lib/store.js').Store, server: import('../wa/server.js').WaServer, logger: object}} options */
-  constructor({ store, server, logger }) {
+  /** @param {{store: import('../lib/store.js').Store, server: import('../wa/server.js').WaServer, authority: object, logger: object}} options */
+  constructor({ store, server, authority, files, logger }) {
+    this.#blobs = files;
+    this.#authority = authority;
     this.#store = store;
     this.#server = server;
     this.#logger = logger;
@@ -44,32 +49,13 @@ export class StandIn {
 
   /** @param {string} listen `host:port`, loopback only */
   async start(listen) {
-    const { host, port } = parseListen(listen);
-    this.#certificate = loadCertificate(this.#store);
+    // Nobody but a browser that was given the hash of its key trusts it.
+    this.#certificate = this.#authority.issue('page', NAMES);
     const { key, cert } = this.#certificate;
     this.#https = createServer({ key, cert }, (request, response) => this.#onRequest(request, response));
     this.#wss = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD, perMessageDeflate: false });
     this.#https.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
-    // Browsers that run on while the sandbox restarts look for it where it was.
-    const before = this.#store.get('port');
-    await this.#listen(host, port || before || 0).catch((err) => {
-      if (port || !before || err.code !== 'EADDRINUSE') throw err;
-      return this.#listen(host, 0);
-    });
-    const at = this.#https.address();
-    this.#store.put('port', at.port);
-    await this.#store.commit();
-    this.address = `${at.family === 'IPv6' ? `[${at.address}]` : at.address}:${at.port}`;
-  }
-
-  #listen(host, port) {
-    return new Promise((resolve, reject) => {
-      this.#https.once('error', reject);
-      this.#https.listen({ host, port }, () => {
-        this.#https.off('error', reject);
-        resolve();
-      });
-    });
+    this.address = await listenAsBefore(this.#https, listen, this.#store, 'port');
   }
 
   /** What a browser must be told to come here, and to trust this key and no other. */
@@ -110,7 +96,7 @@ export class StandIn {
     }
     this.#wss.handleUpgrade(request, socket, head, (ws) => {
       const session = new PageSession(ws, {
-        store: this.#store, server: this.#server, logger: this.#logger, companions: this.#companions,
+        store: this.#store, server: this.#server, files: this.#blobs, logger: this.#logger, companions: this.#companions,
       });
       this.#sessions.add(session);
       ws.on('close', () => this.#sessions.delete(session));
