@@ -57,6 +57,7 @@ PidFile "$dir/run/httpd.pid"
 DefaultRuntimeDir "$dir/run"
 Mutex file:$dir/run default
 ErrorLog "$dir/error_log"
+CustomLog "$dir/access_log" "%{X-Request-ID}o %P"
 TypesConfig /etc/mime.types
 StartServers 2
 ServerLimit 2

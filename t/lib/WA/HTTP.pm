@@ -14,7 +14,7 @@ use MIME::Base64 ();
 use Time::HiRes qw(time);
 
 our @EXPORT = qw(api call sandbox bridge internal header json raw parallel
-                 secret true false);
+                 at_once secret true false);
 
 our %URL = (
     api      => "$ENV{WA_TEST_BASE_URL}/api",
@@ -113,6 +113,27 @@ sub raw {
 # results in the order of the items. $code returns what JSON can carry.
 sub parallel {
     my ($n, $code, @items) = @_;
+    return _parallel($n, $code, undef, @items);
+}
+
+# at_once($code, @items): the same by a process for each item, all of which are
+# there before the first begins.
+sub at_once {
+    my ($code, @items) = @_;
+    pipe my $gate, my $open or die "pipe: $!\n";
+    return _parallel(scalar @items, $code, [$gate, $open], @items);
+}
+
+# A worker waits at the gate until nobody holds it shut any more.
+sub _wait_at {
+    my ($gate, $open) = @_;
+    close $open;
+    sysread $gate, my $nothing, 1;
+    return;
+}
+
+sub _parallel {
+    my ($n, $code, $gate, @items) = @_;
     my (%pid_of, %got, @results);
     for my $i (0 .. $n - 1) {
         pipe my $in, my $out or die "pipe: $!\n";
@@ -120,6 +141,7 @@ sub parallel {
         if (!$pid) {
             close $in;
             %agent = ();
+            _wait_at(@$gate) if $gate;
             for (my $k = $i; $k < @items; $k += $n) {
                 my $r = eval { $code->($items[$k]) };
                 $r = { died => "$@" } if $@;
@@ -133,6 +155,7 @@ sub parallel {
         close $out;
         $pid_of{fileno $in} = [$pid, $in];
     }
+    close $_ for $gate ? @$gate : ();
     my $select = IO::Select->new(map { $_->[1] } values %pid_of);
     my $until = time + 120;
     while ($select->count && time < $until) {
