@@ -77,9 +77,21 @@ WA_API_HANDLER(wa_api_sessions_logout);
 WA_API_HANDLER(wa_api_sessions_restart);
 
 /* messages.c */
+struct wa_message;
+struct wa_message_order;
+json_t *wa_api_message_json(const struct wa_message *m);
+/** What all sends have in common, of the checked body and Prefer. */
+void wa_api_order_read(const wa_app *app, const wa_req *req,
+                       struct wa_message_order *order, wa_resp *resp);
+/** Send it, or answer a repeat as the first time. */
+wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
+                          struct wa_message_order *order, wa_result *r);
 extern const wa_field wa_api_send_text_fields[];
 WA_API_HANDLER(wa_api_send_text);
 WA_API_HANDLER(wa_api_message_get);
+
+/* messages_list.c */
+WA_API_HANDLER(wa_api_messages_list);
 
 /* usage.c */
 WA_API_HANDLER(wa_api_usage);

@@ -13,10 +13,11 @@ const wa_field wa_api_send_text_fields[] = {
     { "recipient", WA_F_STRING, 1, 1, 64, NULL },
     { "text", WA_F_STRING, 1, 1, WA_TEXT_MAX, NULL },
     { "session", WA_F_STRING, 0, 1, 64, NULL },
+    { "client_ref", WA_F_STRING, 0, 1, 255, NULL },
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
-static json_t *message_json(const wa_message *m)
+json_t *wa_api_message_json(const wa_message *m)
 {
     json_t *j = json_object();
 
@@ -34,6 +35,12 @@ static json_t *message_json(const wa_message *m)
     wa_json_set_time(j, "sent_at", m->sent_at);
     wa_json_set_time(j, "delivered_at", m->delivered_at);
     wa_json_set_time(j, "read_at", m->read_at);
+    wa_json_set_time(j, "played_at", m->played_at);
+    wa_json_set_time(j, "scheduled_at", m->scheduled_at);
+    wa_json_set_str(j, "client_ref", m->client_ref);
+    wa_json_set_str(j, "quoted_id", m->quoted_id);
+    wa_json_set_time(j, "edited_at", m->edited_at);
+    wa_json_set_time(j, "deleted_at", m->deleted_at);
     wa_json_set_str(j, "error_code", m->error_code);
     wa_json_set_str(j, "error_message", m->error_message);
     return j;
@@ -72,21 +79,29 @@ static void read_preference(const wa_app *app, const wa_req *req,
     }
 }
 
-WA_API_HANDLER(wa_api_send_text)
+void wa_api_order_read(const wa_app *app, const wa_req *req,
+                       wa_message_order *order, wa_resp *resp)
 {
-    wa_message_order order;
-    wa_message *m = NULL;
-    wa_code code;
+    memset(order, 0, sizeof(*order));
+    order->session = wa_json_str(req->json, "session");
+    order->recipient = wa_json_str(req->json, "recipient");
+    order->client_ref = wa_json_str(req->json, "client_ref");
+    read_preference(app, req, order, resp);
+}
 
-    memset(&order, 0, sizeof(order));
-    order.session = wa_json_str(req->json, "session");
-    order.recipient = wa_json_str(req->json, "recipient");
-    order.text = wa_json_str(req->json, "text");
-    read_preference(app, req, &order, resp);
-    code = wa_session_name(&order.session, r);
+wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
+                          wa_message_order *order, wa_result *r)
+{
+    wa_message *m = NULL;
+    wa_idem_found *found = NULL;
+    wa_code code = wa_session_name(&order->session, r);
+
     if (code == WA_OK) {
-        code = wa_message_send_text(app, req->pool, req->request_id,
-                                    req->principal, &order, req->limits, &m, r);
+        code = wa_message_send(app, req, order, &m, &found, r);
+    }
+    if (found) {
+        wa_idem_replay(req, resp, found);
+        return WA_OK;
     }
     if (!m) {
         return code;
@@ -95,21 +110,76 @@ WA_API_HANDLER(wa_api_send_text)
     apr_table_setn(resp->headers, "Location",
                    apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool, strcmp(m->status, "pending") ? 200 : 202,
-                     message_json(m));
+        int waits = !strcmp(m->status, "pending")
+                    || !strcmp(m->status, "scheduled");
+
+        wa_resp_json(resp, req->pool, waits ? 202 : 200,
+                     wa_api_message_json(m));
     }
     return code;
 }
 
+WA_API_HANDLER(wa_api_send_text)
+{
+    wa_message_order order;
+
+    wa_api_order_read(app, req, &order, resp);
+    order.type = "text";
+    order.text = wa_json_str(req->json, "text");
+    return wa_api_order_send(app, req, resp, &order, r);
+}
+
+/* [{status, at, …}]: what became of it, in order. A message that failed and
+ * was proven sent after all is no longer one that failed. */
+static json_t *history_json(const wa_message *m)
+{
+    const struct {
+        const char *status;
+        apr_time_t at;
+    } steps[] = {
+        { !strcmp(m->direction, "in") ? "received"
+          : m->scheduled_at           ? "scheduled"
+                                      : "pending",
+          m->created_at },
+        { "failed", m->failed_at },
+        { "sent", m->sent_at },
+        { "delivered", m->delivered_at },
+        { "read", m->read_at },
+        { "played", m->played_at },
+        { "edited", m->edited_at },
+        { "deleted", m->deleted_at },
+    };
+    json_t *history = json_array();
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i].at) {
+            json_t *j = json_object();
+
+            wa_json_set_str(j, "status", steps[i].status);
+            wa_json_set_time(j, "at", steps[i].at);
+            if (!strcmp(steps[i].status, "failed")) {
+                wa_json_set_str(j, "error_code", m->error_code);
+                wa_json_set_str(j, "error_message", m->error_message);
+            }
+            json_array_append_new(history, j);
+        }
+    }
+    return history;
+}
+
 WA_API_HANDLER(wa_api_message_get)
 {
+    json_t *j;
     wa_message *m;
     wa_code code = wa_message_get(app, req->pool, req->request_id,
                                   req->principal->user_id, req->params[0], &m,
                                   r);
 
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool, 200, message_json(m));
+        j = wa_api_message_json(m);
+        wa_json_set(j, "history", history_json(m));
+        wa_resp_json(resp, req->pool, 200, j);
     }
     return code;
 }

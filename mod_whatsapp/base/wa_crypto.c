@@ -42,6 +42,54 @@ apr_status_t wa_crypto_init(void)
     return hash_password(dummy_hash, password) ? APR_EGENERAL : APR_SUCCESS;
 }
 
+#define SEAL_NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+#define SEAL_TAG crypto_aead_xchacha20poly1305_ietf_ABYTES
+
+const char *wa_seal(apr_pool_t *p, const char *secret, const char *purpose,
+                    const char *context, const void *plain, apr_size_t len)
+{
+    unsigned char key[32];
+    unsigned char *out = apr_palloc(p, SEAL_NONCE + len + SEAL_TAG);
+    unsigned long long sealed;
+
+    wa_hmac_sha256(key, secret, strlen(secret), purpose, strlen(purpose));
+    randombytes_buf(out, SEAL_NONCE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(
+        out + SEAL_NONCE, &sealed, plain, len, (const unsigned char *)context,
+        strlen(context), NULL, out, key);
+    sodium_memzero(key, sizeof(key));
+    return wa_hex(p, out, SEAL_NONCE + (apr_size_t)sealed);
+}
+
+const char *wa_unseal(apr_pool_t *p, const char *secret, const char *purpose,
+                      const char *context, const char *sealed, apr_size_t *len)
+{
+    unsigned char key[32];
+    apr_size_t size = strlen(sealed) / 2, got;
+    unsigned char *in = apr_palloc(p, size + 1);
+    unsigned char *out = apr_palloc(p, size + 1);
+    unsigned long long plain;
+    int failed;
+
+    if (sodium_hex2bin(in, size, sealed, strlen(sealed), NULL, &got, NULL)
+        || got < SEAL_NONCE + SEAL_TAG) {
+        return NULL;
+    }
+    wa_hmac_sha256(key, secret, strlen(secret), purpose, strlen(purpose));
+    failed = crypto_aead_xchacha20poly1305_ietf_decrypt(
+        out, &plain, NULL, in + SEAL_NONCE, got - SEAL_NONCE,
+        (const unsigned char *)context, strlen(context), in, key);
+    sodium_memzero(key, sizeof(key));
+    if (failed) {
+        return NULL;
+    }
+    out[plain] = '\0';
+    if (len) {
+        *len = (apr_size_t)plain;
+    }
+    return (const char *)out;
+}
+
 const char *wa_password_dummy(void)
 {
     return dummy_hash;

@@ -22,6 +22,19 @@ void wa_hmac_sha256(unsigned char out[32], const void *key, apr_size_t key_len,
 /** SHA-256 (FIPS 180-4). */
 void wa_sha256(unsigned char out[32], const void *msg, apr_size_t msg_len);
 
+/** Encrypt with a secret of the server (XChaCha20-Poly1305, RFC 8439 with a
+ * 24-byte nonce); purpose and context must be the same when it is opened.
+ * @param secret any text; the key is its HMAC for this purpose
+ * @param context what the content belongs to, so that it can't be moved
+ * @return nonce, ciphertext and tag as lower-case hex in p */
+const char *wa_seal(apr_pool_t *p, const char *secret, const char *purpose,
+                    const char *context, const void *plain, apr_size_t len);
+/** Open what wa_seal made. @param len of the content, or NULL
+ * @return the content in p, NUL-terminated; NULL when it was altered or comes
+ *         from another secret, purpose or context */
+const char *wa_unseal(apr_pool_t *p, const char *secret, const char *purpose,
+                      const char *context, const char *sealed, apr_size_t *len);
+
 /** Equal? In time that depends on the lengths only. */
 int wa_equal(const void *a, apr_size_t a_len, const void *b, apr_size_t b_len);
 /** Equal strings? NULL equals nothing. */

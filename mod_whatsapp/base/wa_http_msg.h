@@ -16,6 +16,7 @@
 struct wa_principal;
 struct wa_route;
 struct wa_limit_state;
+struct wa_idem;
 
 #define WA_MAX_PATH_PARAMS 3
 
@@ -50,6 +51,9 @@ typedef struct wa_req {
     struct wa_principal *principal;         /* NULL on public routes */
     struct wa_limit_state *limits;          /* NULL on public routes */
     json_t *json;                           /* the checked body, or NULL */
+    const char *text;                       /* the body as it came, or NULL */
+    apr_size_t text_len;
+    struct wa_idem *idem; /* of an Idempotency-Key, or NULL */
 } wa_req;
 
 /** Where a body goes that is made while it is sent (wa_resp_stream). */

@@ -19,6 +19,7 @@
     X(WA_E_MALFORMED,        400, "malformed_request",   "The request can't be read")                \
     X(WA_E_MALFORMED_JSON,   400, "malformed_json",      "The body is not valid JSON")               \
     X(WA_E_BAD_PARAMETER,    400, "bad_parameter",       "A query parameter is not acceptable")      \
+    X(WA_E_BAD_IDEMPOTENCY,  400, "invalid_idempotency_key", "The Idempotency-Key is not acceptable")  \
     X(WA_E_CONFIRM,          400, "confirmation_required", "The deletion must be confirmed")         \
     X(WA_E_UNAUTHORIZED,     401, "unauthorized",        "Authentication is required")               \
     X(WA_E_BAD_KEY,          401, "invalid_api_key",     "The API key is not valid")                 \
@@ -40,11 +41,13 @@
     X(WA_E_NOT_LINKED,       409, "session_not_linked",  "No phone is linked to this session")       \
     X(WA_E_ALREADY_LINKED,   409, "session_already_linked", "A phone is linked already")             \
     X(WA_E_SESSION_LIMIT,    409, "session_limit",       "No further session is allowed")            \
+    X(WA_E_IN_PROGRESS,      409, "idempotency_in_progress", "The first request with this key is under way") \
     X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
     X(WA_E_PRECONDITION,     412, "precondition_failed", "The resource has changed meanwhile")       \
     X(WA_E_BODY_TOO_LARGE,   413, "body_too_large",      "The body is larger than allowed")          \
     X(WA_E_MEDIA_TYPE,       415, "unsupported_media_type", "The body's media type is not supported") \
     X(WA_E_INVALID,          422, "validation_failed",   "The request has invalid fields")           \
+    X(WA_E_KEY_REUSED,       422, "idempotency_key_reused", "The Idempotency-Key belongs to another request") \
     X(WA_E_RECIPIENT,        422, "invalid_recipient",   "The recipient is not a phone number or WhatsApp id") \
     X(WA_E_NOT_ON_WHATSAPP,  422, "not_on_whatsapp",     "The recipient is not on WhatsApp")         \
     X(WA_E_REJECTED,         422, "rejected",            "WhatsApp refused the message")             \

@@ -11,28 +11,64 @@
 #include "wa_sessions.h"
 #include "wa_tx.h"
 
-static wa_message *message_from_row(apr_pool_t *p, const wa_db_rows *rows)
-{
-    wa_message *m = apr_pcalloc(p, sizeof(*m));
+const char *const wa_message_statuses[] = { "scheduled", "pending",   "unknown",
+                                            "failed",    "cancelled", "sent",
+                                            "delivered", "read",      "played",
+                                            "received",  NULL };
 
-    m->id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
-    m->session_id = apr_pstrdup(p, wa_db_str(rows, 0, 1));
-    m->direction = apr_pstrdup(p, wa_db_str(rows, 0, 2));
-    m->type = apr_pstrdup(p, wa_db_str(rows, 0, 3));
-    m->status = apr_pstrdup(p, wa_db_str(rows, 0, 4));
-    m->recipient = apr_pstrdup(p, wa_db_str(rows, 0, 5));
-    m->sender = apr_pstrdup(p, wa_db_str(rows, 0, 6));
-    m->chat = apr_pstrdup(p, wa_db_str(rows, 0, 7));
-    m->content = apr_pstrdup(p, wa_db_str(rows, 0, 8));
-    m->whatsapp_id = apr_pstrdup(p, wa_db_str(rows, 0, 9));
-    m->created_at = wa_db_time(rows, 0, 10);
-    m->sent_at = wa_db_time(rows, 0, 11);
-    m->delivered_at = wa_db_time(rows, 0, 12);
-    m->read_at = wa_db_time(rows, 0, 13);
-    m->attempts = (int)wa_db_int(rows, 0, 14, 0);
-    m->error_code = apr_pstrdup(p, wa_db_str(rows, 0, 15));
-    m->error_message = apr_pstrdup(p, wa_db_str(rows, 0, 16));
-    return m;
+static void read_row(apr_pool_t *p, const wa_db_rows *rows, int row,
+                     wa_message *m)
+{
+    memset(m, 0, sizeof(*m));
+    m->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
+    m->session_id = apr_pstrdup(p, wa_db_str(rows, row, 1));
+    m->direction = apr_pstrdup(p, wa_db_str(rows, row, 2));
+    m->type = apr_pstrdup(p, wa_db_str(rows, row, 3));
+    m->status = apr_pstrdup(p, wa_db_str(rows, row, 4));
+    m->recipient = apr_pstrdup(p, wa_db_str(rows, row, 5));
+    m->sender = apr_pstrdup(p, wa_db_str(rows, row, 6));
+    m->chat = apr_pstrdup(p, wa_db_str(rows, row, 7));
+    m->content = apr_pstrdup(p, wa_db_str(rows, row, 8));
+    m->whatsapp_id = apr_pstrdup(p, wa_db_str(rows, row, 9));
+    m->created_at = wa_db_time(rows, row, 10);
+    m->sent_at = wa_db_time(rows, row, 11);
+    m->delivered_at = wa_db_time(rows, row, 12);
+    m->read_at = wa_db_time(rows, row, 13);
+    m->attempts = (int)wa_db_int(rows, row, 14, 0);
+    m->error_code = apr_pstrdup(p, wa_db_str(rows, row, 15));
+    m->error_message = apr_pstrdup(p, wa_db_str(rows, row, 16));
+    m->client_ref = apr_pstrdup(p, wa_db_str(rows, row, 17));
+    m->scheduled_at = wa_db_time(rows, row, 18);
+    m->media_id = apr_pstrdup(p, wa_db_str(rows, row, 19));
+    m->quoted_id = apr_pstrdup(p, wa_db_str(rows, row, 20));
+    m->target_id = apr_pstrdup(p, wa_db_str(rows, row, 21));
+    m->played_at = wa_db_time(rows, row, 22);
+    m->edited_at = wa_db_time(rows, row, 23);
+    m->deleted_at = wa_db_time(rows, row, 24);
+    m->failed_at = wa_db_time(rows, row, 25);
+}
+
+wa_code wa_message_page(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_message_query *q, apr_array_header_t **found,
+                        wa_result *r)
+{
+    wa_db_rows *rows;
+    int i;
+    wa_code code = WA_TX_QUERY(
+        app, p, request_id, WA_SQL_MESSAGES_PAGE, &rows, r, q->user_id,
+        q->status, q->type, q->direction, q->chat, q->session_id, q->client_ref,
+        wa_db_p_time(p, q->from), wa_db_p_time(p, q->until),
+        wa_db_p_time(p, q->after_at), q->after_id, wa_db_p_int(p, q->limit));
+
+    if (code != WA_OK) {
+        return code;
+    }
+    *found = apr_array_make(p, q->limit < 200 ? q->limit : 200,
+                            sizeof(wa_message));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        read_row(p, rows, i, apr_array_push(*found));
+    }
+    return WA_OK;
 }
 
 wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
@@ -53,7 +89,8 @@ wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
     if (!wa_db_count(rows)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    *message = message_from_row(p, rows);
+    *message = apr_palloc(p, sizeof(**message));
+    read_row(p, rows, 0, *message);
     return WA_OK;
 }
 
@@ -79,39 +116,65 @@ static wa_code why_not_linked(wa_app *app, apr_pool_t *p,
                    name);
 }
 
-/* Store message and outbox row in one transaction.
- * @param leased we are to make the first attempt */
-static wa_code accept_message(wa_app *app, apr_pool_t *p,
-                              const char *request_id, const wa_principal *who,
-                              const char *session, int inline_wanted,
+/* Store message, outbox row and Idempotency-Key in one transaction.
+ * @param leased we are to make the first attempt
+ * @return WA_OK also when nothing was stored: then the message has no session
+ */
+static wa_code accept_message(wa_app *app, const wa_req *req,
+                              const wa_message_order *order, int inline_wanted,
                               wa_message *m, int *leased, wa_result *r)
 {
-    wa_db *db;
+    apr_pool_t *p = req->pool;
+    const wa_idem *idem = req->idem;
     wa_db_rows *rows;
-    apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, p, &app->db, request_id, r);
-
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = WA_DB_RUN(
-        db, WA_SQL_MESSAGE_ACCEPT, &rows, m->id, who->user_id, session, m->type,
-        m->recipient, m->chat, m->content, m->whatsapp_id, request_id,
+    wa_code code = WA_TX_QUERY(
+        app, p, req->request_id, WA_SQL_MESSAGE_ACCEPT, &rows, r, m->id,
+        req->principal->user_id, order->session, m->type, m->recipient, m->chat,
+        m->content, m->whatsapp_id, req->request_id,
         inline_wanted ? app->instance : NULL, APR_STRINGIFY(WA_LEASE_SECONDS),
-        wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)));
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, request_id, r);
-    }
-    else if (!wa_db_count(rows)) {
-        wa_db_close(db);
-        return why_not_linked(app, p, request_id, who->user_id, session, r);
-    }
-    else {
+        wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)), m->client_ref,
+        wa_db_p_time(p, m->scheduled_at), m->media_id, idem ? idem->key : NULL,
+        idem ? idem->fingerprint : NULL, APR_STRINGIFY(WA_IDEM_LEASE_SECONDS));
+
+    if (code == WA_OK && wa_db_count(rows)) {
         m->session_id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
         *leased = wa_db_bool(rows, 0, 1);
         m->created_at = wa_db_time(rows, 0, 2);
     }
-    wa_db_close(db);
+    return code;
+}
+
+/* As it was when it was accepted: what a repeat of that request is told. */
+static void as_accepted(wa_message *m)
+{
+    m->status = m->scheduled_at ? "scheduled" : "pending";
+    m->attempts = 0;
+    m->error_code = m->error_message = NULL;
+    m->sent_at = m->delivered_at = m->read_at = m->played_at = 0;
+    m->edited_at = m->deleted_at = m->failed_at = 0;
+}
+
+/* The request was made before: its answer, or the message as it is when the
+ * process that made it died.
+ * @return WA_E_NOT_FOUND, with nothing in r, when it was not */
+static wa_code repeated(wa_app *app, wa_req *req, wa_message **message,
+                        wa_idem_found **found, wa_result *r)
+{
+    wa_idem_found *f = NULL;
+    wa_code code = req->idem ? wa_idem_find(app, req, req->idem, &f, r) : WA_OK;
+
+    if (code != WA_OK || !f || !(f->answer || f->message_id)) {
+        return code == WA_OK ? WA_E_NOT_FOUND : code;
+    }
+    if (f->answer) {
+        *found = f;
+        return WA_OK;
+    }
+    code = wa_message_get(app, req->pool, req->request_id,
+                          req->principal->user_id, f->message_id, message, r);
+    if (code == WA_OK && f->status) {
+        as_accepted(*message);
+    }
     return code;
 }
 
@@ -149,45 +212,84 @@ static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
     }
 }
 
-wa_code wa_message_send_text(wa_app *app, apr_pool_t *p, const char *request_id,
-                             const wa_principal *who,
-                             const wa_message_order *order,
-                             wa_limit_state *limits, wa_message **message,
-                             wa_result *r)
+/* Store it and make the first attempt, if that is ours to make. */
+static wa_code store_and_attempt(wa_app *app, wa_req *req,
+                                 const wa_message_order *order, wa_message *m,
+                                 int place, wa_result *r)
 {
-    wa_message *m = apr_pcalloc(p, sizeof(*m));
-    int place, leased = 0;
-    wa_code code;
+    int leased = 0;
+    wa_code code = accept_message(app, req, order, place, m, &leased, r);
 
-    *message = NULL;
-    code = wa_recipient_read(order->recipient, &m->recipient, &m->chat, r);
-    if (code == WA_OK) {
-        code = wa_limits_charge(app, p, request_id, who, 1, limits, r);
-    }
-    if (code != WA_OK) {
+    if (code != WA_OK || !m->session_id) {
+        wa_limits_refund(app, req->pool, req->principal, 1, req->limits);
         return code;
     }
-    m->id = wa_id_uuid(p);
-    m->whatsapp_id = wa_id_whatsapp(p);
-    m->direction = "out";
-    m->type = "text";
-    m->status = "pending";
-    m->content = order->text;
-
-    place = !order->async && wa_place_take(app);
-    code = accept_message(app, p, request_id, who, order->session, place, m,
-                          &leased, r);
-    if (code != WA_OK) {
-        wa_limits_refund(app, p, who, 1, limits);
-    }
-    else {
-        *message = m;
-        if (leased) {
-            code = attempt(app, p, request_id, order->wait, m, r);
+    if (leased) {
+        if (req->idem) {
+            req->idem->open = 1;
         }
+        code = attempt(app, req->pool, req->request_id, order->wait, m, r);
     }
+    return code;
+}
+
+static wa_message *from_order(wa_req *req, const wa_message_order *order,
+                              wa_result *r)
+{
+    wa_message *m = apr_pcalloc(req->pool, sizeof(*m));
+
+    if (wa_recipient_read(order->recipient, &m->recipient, &m->chat, r)
+        != WA_OK) {
+        return NULL;
+    }
+    m->id = wa_id_uuid(req->pool);
+    m->whatsapp_id = wa_id_whatsapp(req->pool);
+    m->direction = "out";
+    m->type = order->type;
+    m->status = order->scheduled_at ? "scheduled" : "pending";
+    m->content = order->text;
+    m->media_id = order->media_id;
+    m->client_ref = order->client_ref;
+    m->scheduled_at = order->scheduled_at;
+    return m;
+}
+
+wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
+                        wa_message **message, wa_idem_found **found,
+                        wa_result *r)
+{
+    wa_message *m = from_order(req, order, r);
+    wa_result *why = wa_result_make(req->pool);
+    int place;
+    wa_code code, known;
+
+    *message = NULL;
+    *found = NULL;
+    if (!m) {
+        return r->code;
+    }
+    code = wa_limits_charge(app, req->pool, req->request_id, req->principal, 1,
+                            req->limits, r);
+    if (code != WA_OK) {
+        /* Who repeats a request for want of its answer gets that. */
+        known = repeated(app, req, message, found, why);
+        return known == WA_OK ? WA_OK : code;
+    }
+    place = !order->async && wa_place_take(app);
+    code = store_and_attempt(app, req, order, m, place, r);
     if (place) {
         wa_place_give(app);
+    }
+    if (m->session_id) {
+        *message = m;
+        return code;
+    }
+    if (code == WA_OK) {
+        code = repeated(app, req, message, found, r);
+    }
+    if (code == WA_E_NOT_FOUND) {
+        code = why_not_linked(app, req->pool, req->request_id,
+                              req->principal->user_id, order->session, r);
     }
     return code;
 }

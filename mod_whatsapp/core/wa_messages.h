@@ -5,6 +5,7 @@
 
 #include "wa_app.h"
 #include "wa_auth.h"
+#include "wa_idempotency.h"
 #include "wa_limits.h"
 
 /** Longest text, in Unicode characters. */
@@ -18,28 +19,57 @@ typedef struct wa_message {
     apr_time_t created_at, sent_at, delivered_at, read_at;
     int attempts;
     const char *error_code, *error_message;
+    const char *client_ref;  /* the client's own, or NULL */
+    apr_time_t scheduled_at; /* 0: at once */
+    const char *media_id;    /* or NULL */
+    const char *quoted_id;   /* WhatsApp id of what it answers, or NULL */
+    const char *target_id;   /* of what a reaction, edit or deletion means */
+    apr_time_t played_at, edited_at, deleted_at, failed_at;
 } wa_message;
+
+/** All statuses there are, ended by NULL. */
+extern const char *const wa_message_statuses[];
 
 /** What a client asks to be sent. */
 typedef struct wa_message_order {
     const char *session;   /* name */
     const char *recipient; /* as the client wrote it */
-    const char *text;
+    const char *type;      /* text, image, document, … */
+    const char *text;      /* or the caption, or NULL */
+    const char *media_id;  /* of the user's, or NULL */
+    const char *client_ref;
+    apr_time_t scheduled_at;  /* 0: at once */
     int async;                /* don't wait for WhatsApp */
     apr_interval_time_t wait; /* else wait at most this long */
 } wa_message_order;
 
-/** Accept a text: once this returns WA_OK the message is committed and will be
- * sent or end in failed. Unless the order is async, the first attempt is made
- * here and the message comes back sent, failed or still pending.
- * @return WA_OK; WA_E_RECIPIENT, WA_E_NOT_LINKED, quota and database errors
- *         (nothing was stored); WA_E_NOT_ON_WHATSAPP, WA_E_REJECTED, … (the
- *         message is stored as failed, *message is set) */
-wa_code wa_message_send_text(wa_app *app, apr_pool_t *p, const char *request_id,
-                             const wa_principal *who,
-                             const wa_message_order *order,
-                             wa_limit_state *limits, wa_message **message,
-                             wa_result *r);
+/** Accept a message: once this returns WA_OK it is committed, together with
+ * the request's Idempotency-Key, and will be sent or end in failed. Unless the
+ * order is async, the first attempt is made here and the message comes back
+ * sent, failed or still pending.
+ * @param found set instead of message when the request is a repeat whose
+ *        answer is stored; a repeat without one gives the message
+ * @return WA_OK; WA_E_RECIPIENT, WA_E_NOT_LINKED, quota, key and database
+ *         errors (nothing was stored); WA_E_NOT_ON_WHATSAPP, WA_E_REJECTED, …
+ *         (the message is stored as failed, *message is set) */
+wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
+                        wa_message **message, wa_idem_found **found,
+                        wa_result *r);
+
+/** What a list of messages is asked for; absent filters are NULL or 0. */
+typedef struct wa_message_query {
+    const char *user_id;
+    const char *status, *type, *direction, *chat, *session_id, *client_ref;
+    apr_time_t from, until;
+    apr_time_t after_at; /* of the last row seen; 0: from the newest */
+    const char *after_id;
+    int limit;
+} wa_message_query;
+
+/** A page of a user's messages, newest first. @param rows of wa_message */
+wa_code wa_message_page(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_message_query *q, apr_array_header_t **rows,
+                        wa_result *r);
 
 /** @return WA_OK or WA_E_NOT_FOUND (also for another user's message), … */
 wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,

@@ -87,6 +87,8 @@ wa_code wa_body_read_json(wa_req *req, apr_size_t max, const wa_field *schema,
     if (code != WA_OK) {
         return code;
     }
+    req->text = text;
+    req->text_len = len;
     if (!len) {
         req->json = wa_json_own(req->pool, json_object());
     }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "../core/wa_auth.h"
+#include "../core/wa_idempotency.h"
 #include "../core/wa_limits.h"
 #include "../core/wa_usage.h"
 #include "wa_body.h"
@@ -54,13 +55,33 @@ static wa_code read_body(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
     return wa_body_read_json(req, req->route->body_max, req->route->schema, r);
 }
 
-static wa_code handle(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
+/* A send stores its key with its message, in one transaction; for all else that
+ * is posted the key is claimed here. */
+static wa_code handle_once(wa_app *app, wa_req *req, wa_resp *resp,
+                           wa_result *r)
 {
+    wa_idem_found *found = NULL;
+    wa_code code = WA_OK;
+
+    if (req->principal && !strcmp(req->method, "POST")) {
+        code = wa_idem_read(req, &req->idem, r);
+    }
+    if (code == WA_OK && req->idem
+        && !(req->route->scope & WA_SCOPE_MESSAGES_SEND)) {
+        code = wa_idem_claim(app, req, req->idem, &found, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    if (found) {
+        wa_idem_replay(req, resp, found);
+        return WA_OK;
+    }
     return req->route->handler(app, req, resp, r);
 }
 
 static stage_fn *const stages[] = { authenticate, authorise, read_body,
-                                    handle };
+                                    handle_once };
 
 void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
 {
@@ -78,6 +99,9 @@ void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
     if (code != WA_OK) {
         r->code = code;
         wa_resp_problem(resp, req, r);
+    }
+    if (req->idem && req->idem->open) {
+        wa_idem_answered(app, req, resp);
     }
     if (req->limits) {
         wa_limits_headers(req->pool, req->limits, resp->headers);

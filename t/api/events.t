@@ -30,6 +30,8 @@ step 'a session' => sub {
     $session = api(POST => '/session/init', key => $user->{key}, body => {})->{json}{id};
     bridge(POST => "/v1/sessions/$session/disconnect"); # it must not report by itself
     wait_until { session_of($user)->{status} eq 'disconnected' } 10, 'disconnected';
+    # Only the bridge that holds a session is heard about its state.
+    internal("/credentials/$session/claim", key => secret('internal_secret'), body => { bridge_id => $BRIDGE, take => true });
     return ($session, UUID);
 };
 it 'an empty batch is a heartbeat' => sub {
@@ -42,6 +44,13 @@ it 'a state is taken over' => sub {
     return ([@{ acked($r) }, pick(session_of($user), qw(status reason phone_number push_name restricted connected_at))],
         [200, $seq, { status => 'connected', reason => undef, phone_number => '+4917099999', push_name => 'Somebody',
             restricted => true, connected_at => $AT }]);
+};
+it 'what another bridge says of it is passed over' => sub {
+    my $other = '01900000-0000-7000-8000-0000000000ff';
+    my $r = post({ bridge_id => $other, mode => 'sandbox', sessions => 1, events => [
+        { seq => 1, session => $session, type => 'session.status', at => $AT, data => { id => $session, status => 'failed', reason => 'banned' } }] });
+    db("DELETE FROM bridges WHERE id = '$other'");
+    return ([@{ acked($r) }, session_of($user)->{status}], [200, 1, 'connected']);
 };
 it 'the same batch again changes nothing, and is acknowledged alike' => sub {
     my $r = batch({ seq => $seq, session => $session, type => 'session.status', at => $AT, data => { status => 'failed', reason => 'banned' } });

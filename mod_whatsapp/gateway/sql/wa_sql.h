@@ -15,6 +15,7 @@
 #include "wa_sql_audit.h"
 #include "wa_sql_base.h"
 #include "wa_sql_credentials.h"
+#include "wa_sql_idempotency.h"
 #include "wa_sql_keys.h"
 #include "wa_sql_logins.h"
 #include "wa_sql_messages.h"
@@ -30,6 +31,7 @@
     WA_SQL_AUDIT(X)                                                            \
     WA_SQL_SESSIONS(X)                                                         \
     WA_SQL_CREDENTIALS(X)                                                      \
+    WA_SQL_IDEMPOTENCY(X)                                                      \
     WA_SQL_MESSAGES(X)                                                         \
     WA_SQL_USAGE(X)
 

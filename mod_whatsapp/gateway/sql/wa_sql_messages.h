@@ -3,33 +3,56 @@
 #ifndef WA_SQL_MESSAGES_H
 #define WA_SQL_MESSAGES_H
 
-/* The columns of a wa_message. */
-#define WA_SQL_MESSAGE_COLUMNS                                                                                 \
-    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"                                          \
-    " m.sender, m.chat, m.content, m.whatsapp_id, " WA_SQL_TIME(                                               \
-        "m.created_at") ", " WA_SQL_TIME("m.sent_at") ", " WA_SQL_TIME("m."                                    \
-                                                                       "deliv"                                 \
-                                                                       "ered_"                                 \
-                                                                       "at") ", " WA_SQL_TIME("m.read_at") "," \
-                                                                                                           " m.attempts, m.error_code, m.error_message"
-
 // clang-format off
+/* The columns of a wa_message. */
+#define WA_SQL_MESSAGE_COLUMNS                                                \
+    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"         \
+    " m.sender, m.chat, m.content, m.whatsapp_id, "                           \
+    WA_SQL_TIME("m.created_at") ", " WA_SQL_TIME("m.sent_at") ", "            \
+    WA_SQL_TIME("m.delivered_at") ", " WA_SQL_TIME("m.read_at") ","           \
+    " m.attempts, m.error_code, m.error_message, m.client_ref, "              \
+    WA_SQL_TIME("m.scheduled_at") ", m.media_id, m.quoted_id, m.target_id, "  \
+    WA_SQL_TIME("m.played_at") ", " WA_SQL_TIME("m.edited_at") ", "           \
+    WA_SQL_TIME("m.deleted_at") ", " WA_SQL_TIME("m.failed_at")
+
 #define WA_SQL_MESSAGES(X)                                                    \
-    /* Accept a message: it and its outbox row in one transaction.            \
-     * $1 id, $2 user, $3 session's name, $4 type, $5 recipient, $6 chat,     \
-     * $7 content, $8 WhatsApp id, $9 request id, $10 lease owner or NULL     \
-     * (no inline attempt wanted), $11 seconds of the lease, $12 seconds to   \
-     * live. No row when no phone is linked. The lease is only given when     \
-     * nothing earlier to the same chat waits.                                \
-     * -> session id, lease given, created_at */                              \
+    /* Accept a message: it, its outbox row and its Idempotency-Key in one    \
+     * transaction. $1 id, $2 user, $3 session's name, $4 type, $5 recipient, \
+     * $6 chat, $7 content, $8 WhatsApp id, $9 request id, $10 lease owner or \
+     * NULL (no inline attempt wanted), $11 seconds of the lease, $12 seconds \
+     * to live, $13 client's reference, $14 time to send at or NULL, $15      \
+     * media or NULL, $16 Idempotency-Key or NULL, $17 its fingerprint as hex,\
+     * $18 seconds until its request counts as dead.                          \
+     * No row when no phone is linked, or the key is known. The lease is only \
+     * given when nothing earlier to the same chat waits; without it the      \
+     * answer is known already: 202. What is scheduled waits outside the      \
+     * outbox. -> session id, lease given, created_at */                      \
     X(MESSAGE_ACCEPT,                                                         \
       "WITH s AS (SELECT id, user_id FROM sessions WHERE user_id = $2"        \
       "  AND name = $3 AND linked AND wanted),"                               \
+      " l AS (SELECT CASE WHEN $14::timestamptz IS NULL AND NOT EXISTS"       \
+      "  (SELECT 1 FROM outbox e, s WHERE e.session_id = s.id"                \
+      "   AND e.chat = $6) THEN $10::text END AS owner),"                     \
+      " i AS (INSERT INTO idempotency_keys AS k (user_id, key, fingerprint,"  \
+      "  message_id, status, location, lease_until)"                          \
+      "  SELECT s.user_id, $16::text, decode($17::text, 'hex'), $1::uuid,"    \
+      "  CASE WHEN l.owner IS NULL THEN 202 END,"                             \
+      "  '/api/messages/' || $1, now() + $18::integer * interval '1 s'"       \
+      "  FROM s, l WHERE $16::text IS NOT NULL"                               \
+      "  ON CONFLICT (user_id, key) DO UPDATE SET"                            \
+      "  fingerprint = excluded.fingerprint, answer = NULL,"                  \
+      "  message_id = excluded.message_id, status = excluded.status,"         \
+      "  location = excluded.location, lease_until = excluded.lease_until,"   \
+      "  created_at = now()"                                                  \
+      "  WHERE k.created_at < now() - " WA_SQL_IDEM_LIFE " RETURNING 1),"     \
       " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
       "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
-      "  attempts)"                                                           \
-      "  SELECT $1, s.user_id, s.id, 'out', $4, 'pending', $5, $6, $7, $8,"   \
-      "  $9, 0 FROM s RETURNING id, session_id, created_at),"                 \
+      "  attempts, client_ref, scheduled_at, media_id)"                       \
+      "  SELECT $1::uuid, s.user_id, s.id, 'out', $4, CASE WHEN"              \
+      "  $14::timestamptz IS NULL THEN 'pending' ELSE 'scheduled' END,"       \
+      "  $5, $6, $7, $8, $9, 0, $13, $14::timestamptz, $15::uuid FROM s"      \
+      "  WHERE $16::text IS NULL OR EXISTS (SELECT 1 FROM i)"                 \
+      "  RETURNING id, session_id, created_at),"                              \
       " o AS (INSERT INTO outbox (message_id, session_id, chat, lease_owner," \
       "  lease_until, attempts, expires_at)"                                  \
       "  SELECT m.id, m.session_id, $6, l.owner,"                             \
@@ -37,18 +60,33 @@
       "   THEN now() + $11::integer * interval '1 s' END,"                    \
       "  CASE WHEN l.owner IS NOT NULL THEN 1 ELSE 0 END,"                    \
       "  now() + $12::integer * interval '1 s'"                               \
-      "  FROM m, (SELECT CASE WHEN NOT EXISTS (SELECT 1 FROM outbox e, s"     \
-      "   WHERE e.session_id = s.id AND e.chat = $6) THEN $10::text END"      \
-      "   AS owner) l"                                                        \
-      "  RETURNING lease_owner)"                                              \
-      " SELECT m.session_id, o.lease_owner IS NOT NULL, "                     \
+      "  FROM m, l WHERE $14::timestamptz IS NULL RETURNING lease_owner)"     \
+      " SELECT m.session_id, l.owner IS NOT NULL, "                           \
       WA_SQL_TIME("m.created_at") ","                                         \
-      " CASE WHEN o.lease_owner IS NULL"                                      \
-      "  THEN pg_notify('wa_outbox', '')::text END FROM m, o")                \
+      " CASE WHEN (SELECT lease_owner IS NULL FROM o)"                        \
+      "  THEN pg_notify('wa_outbox', '')::text END FROM m, l")                \
     /* $1 user, $2 id */                                                      \
     X(MESSAGE_BY_ID,                                                          \
       "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
       " WHERE m.user_id = $1 AND m.id = $2")                                  \
+    /* Of a user, newest first. $1 user, then each or NULL: $2 status,        \
+     * $3 type, $4 direction, $5 chat, $6 session, $7 client's reference,     \
+     * $8 from, $9 before; $10 time and $11 id of the last row seen or NULL,  \
+     * $12 rows */                                                            \
+    X(MESSAGES_PAGE,                                                          \
+      "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
+      " WHERE m.user_id = $1::uuid"                                           \
+      " AND ($2::text IS NULL OR m.status = $2)"                              \
+      " AND ($3::text IS NULL OR m.type = $3)"                                \
+      " AND ($4::text IS NULL OR m.direction = $4)"                           \
+      " AND ($5::text IS NULL OR m.chat = $5)"                                \
+      " AND ($6::uuid IS NULL OR m.session_id = $6::uuid)"                    \
+      " AND ($7::text IS NULL OR m.client_ref = $7)"                          \
+      " AND ($8::timestamptz IS NULL OR m.created_at >= $8::timestamptz)"     \
+      " AND ($9::timestamptz IS NULL OR m.created_at < $9::timestamptz)"      \
+      " AND ($10::timestamptz IS NULL"                                        \
+      "  OR (m.created_at, m.id) < ($10::timestamptz, $11::uuid))"            \
+      " ORDER BY m.created_at DESC, m.id DESC LIMIT $12::integer")            \
     /* Messages of a user since UTC midnight, for the day's counter. $1 user */\
     X(MESSAGES_TODAY,                                                         \
       "SELECT count(*) FROM messages WHERE user_id = $1"                      \
@@ -154,10 +192,10 @@
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
       "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
     /* An inbound message. $1 id, $2 session, $3 type, $4 sender, $5 chat,    \
-     * $6 content, $7 WhatsApp id, $8 at; a repeat changes nothing */         \
+     * $6 content, $7 WhatsApp id, $8 sent at; a repeat changes nothing */    \
     X(MESSAGE_INBOUND,                                                        \
       "INSERT INTO messages (id, user_id, session_id, direction, type,"       \
-      " status, sender, chat, content, whatsapp_id, created_at)"              \
+      " status, sender, chat, content, whatsapp_id, sent_at)"              \
       " SELECT $1, s.user_id, s.id, 'in', $3, 'received', $4, $5, $6, $7,"    \
       " $8::timestamptz FROM sessions s WHERE s.id = $2"                      \
       " ON CONFLICT DO NOTHING")

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wa_sql_idempotency.h @brief Statements about Idempotency-Keys. */
+#ifndef WA_SQL_IDEMPOTENCY_H
+#define WA_SQL_IDEMPOTENCY_H
+
+/* Hours a key is remembered. */
+#define WA_SQL_IDEM_LIFE "interval '24 hours'"
+
+// clang-format off
+#define WA_SQL_IDEMPOTENCY(X)                                                 \
+    /* Begin a request. $1 user, $2 key, $3 fingerprint as hex, $4 seconds of \
+     * the lease -> a row when it is ours: new, forgotten, or left by a       \
+     * process that died                                                      */\
+    X(IDEM_CLAIM,                                                             \
+      "INSERT INTO idempotency_keys AS k (user_id, key, fingerprint,"         \
+      " lease_until) VALUES ($1::uuid, $2, decode($3, 'hex'),"                \
+      " now() + $4::integer * interval '1 s')"                                \
+      " ON CONFLICT (user_id, key) DO UPDATE SET"                             \
+      " fingerprint = excluded.fingerprint, message_id = NULL, status = NULL,"\
+      " location = NULL, answer = NULL, lease_until = excluded.lease_until,"  \
+      " created_at = now()"                                                   \
+      " WHERE k.created_at < now() - " WA_SQL_IDEM_LIFE                       \
+      " OR (k.status IS NULL AND k.message_id IS NULL"                        \
+      "  AND k.lease_until < now() AND k.fingerprint = excluded.fingerprint)" \
+      " RETURNING true")                                                      \
+    /* $1 user, $2 key, $3 fingerprint as hex                                 \
+     * -> the same request, status, location, answer as hex, message, still   \
+     * under way */                                                           \
+    X(IDEM_FIND,                                                              \
+      "SELECT fingerprint = decode($3, 'hex'), status, location,"             \
+      " encode(answer, 'hex'), message_id, lease_until > now()"               \
+      " FROM idempotency_keys WHERE user_id = $1::uuid AND key = $2"          \
+      " AND created_at >= now() - " WA_SQL_IDEM_LIFE)                         \
+    /* $1 user, $2 key, $3 fingerprint as hex, $4 status, $5 location,        \
+     * $6 answer as hex */                                                    \
+    X(IDEM_ANSWER,                                                            \
+      "UPDATE idempotency_keys SET status = $4::smallint, location = $5,"     \
+      " answer = decode($6, 'hex') WHERE user_id = $1::uuid AND key = $2"     \
+      " AND fingerprint = decode($3, 'hex') AND status IS NULL")              \
+    /* It came to nothing and may be tried again. $1 user, $2 key,            \
+     * $3 fingerprint as hex */                                               \
+    X(IDEM_RELEASE,                                                           \
+      "DELETE FROM idempotency_keys WHERE user_id = $1::uuid AND key = $2"    \
+      " AND fingerprint = decode($3, 'hex') AND status IS NULL"               \
+      " AND message_id IS NULL")                                              \
+    /* What nobody will ask for again. $1 rows */                             \
+    X(IDEM_EXPIRE,                                                            \
+      "DELETE FROM idempotency_keys WHERE (user_id, key) IN"                  \
+      " (SELECT user_id, key FROM idempotency_keys"                           \
+      "  WHERE created_at < now() - " WA_SQL_IDEM_LIFE " LIMIT $1::integer)")
+// clang-format on
+
+#endif

@@ -1,0 +1,150 @@
+# Idempotency-Key: the same request again is the same request.
+use strict;
+use warnings FATAL => 'all';
+
+use WA::Test;
+
+my ($user, $friend);
+
+sub post { my ($path, $body, $key, @o) = @_; return api(POST => $path, key => $user->{key}, body => $body, headers => { 'Idempotency-Key' => $key, @o }) }
+sub text { my ($text, $key, @o) = @_; return post('/messages/send-text', { recipient => $friend->{number}, text => $text }, $key, @o) }
+sub create_key { my ($name, $key, @o) = @_; return api(POST => "/users/$user->{id}/keys", key => admin_token(), body => { name => $name }, headers => { 'Idempotency-Key' => $key, @o }) }
+sub count { my ($text) = @_; return db("SELECT count(*) FROM messages WHERE user_id = '$user->{id}' AND content = '$text'") }
+
+step 'a user with a phone' => sub {
+    $user = new_user(max_messages_per_minute => 5000, max_messages_per_day => 50000);
+    link_phone($user);
+    $friend = phone('Recipient');
+    return (send_text($user, $friend, 'first')->{status}, 200);
+};
+
+# --- sends --------------------------------------------------------------------
+
+it 'a repeat gets the first answer, and sends nothing' => sub {
+    my $key = unique('key-');
+    my ($first, $again) = (text('once', $key), text('once', $key));
+    wait_until { texts($friend) >= 2 } 20, 'the text';
+    return ([$first->{status}, header($first, 'Idempotency-Replayed'), $again->{status}, header($again, 'Idempotency-Replayed'),
+            $again->{content}, header($again, 'Location'), count('once'), scalar grep { $_ eq 'once' } texts($friend)],
+        [200, undef, 200, 'true', $first->{content}, header($first, 'Location'), 1, 1]);
+};
+it 'in quotes, as the draft has it, it is the same key' => sub {
+    my $key = unique('key-');
+    return ([map { $_->{json}{id} } text('quoted', $key), text('quoted', qq{"$key"})], [(UUID) x 2]);
+};
+it 'accepted without waiting: the repeat is told what the first was' => sub {
+    my $key = unique('key-');
+    my @async = (Prefer => 'respond-async');
+    my $first = text('async', $key, @async);
+    wait_until { message($user, $first->{json}{id})->{status} eq 'delivered' } 20, 'delivered';
+    my $again = text('async', $key, @async);
+    return ([$first->{status}, $again->{status}, $again->{json}, count('async')], [202, 202, $first->{json}, 1]);
+};
+it 'another body with the key: 422, nothing sent' => sub {
+    my $key = unique('key-');
+    text('this', $key);
+    my $r = text('that', $key);
+    return ([$r->{status}, $r->{json}{code}, count('that')], [422, 'idempotency_key_reused', 0]);
+};
+it 'the key with another path: 422' => sub {
+    my $key = unique('key-');
+    text('a path', $key);
+    my $r = api(POST => '/session/disconnect', key => $user->{key}, body => {}, headers => { 'Idempotency-Key' => $key });
+    return ([$r->{status}, $r->{json}{code}, session_of($user)->{status}], [422, 'idempotency_key_reused', 'connected']);
+};
+it "another user's key of the same name is another key" => sub {
+    my $other = new_user();
+    link_phone($other);
+    my $key = unique('key-');
+    my $mine = text('mine', $key);
+    my $theirs = api(POST => '/messages/send-text', key => $other->{key}, headers => { 'Idempotency-Key' => $key },
+        body => { recipient => $friend->{number}, text => 'mine' });
+    return ([$theirs->{status}, $theirs->{json}{id} ne $mine->{json}{id} ? 'another' : 'the same'], [200, 'another']);
+};
+it 'a hundred equal ones at a time make one message' => sub {
+    my $key = unique('key-');
+    my @r = parallel(50, sub { my $r = text('a hundred', $key); [$r->{status}, $r->{json}{id} // $r->{json}{code}] }, 1 .. 100);
+    my %ids = map { $_->[1] => 1 } grep { $_->[0] < 300 } @r;
+    my @other = grep { !($_->[0] < 300 || ($_->[0] == 409 && $_->[1] eq 'idempotency_in_progress')) } @r;
+    wait_until { grep { $_ eq 'a hundred' } texts($friend) } 20, 'the text';
+    return ([scalar keys %ids, \@other, count('a hundred'), scalar grep { $_ eq 'a hundred' } texts($friend)], [1, [], 1, 1]);
+};
+it 'a refusal is an answer too' => sub {
+    my $key = unique('key-');
+    my @r = map { post('/messages/send-text', { recipient => '+4915200000001', text => 'nobody' }, $key) } 1, 2;
+    return ([map({ "$_->{status} $_->{json}{code}" } @r), $r[1]{content} eq $r[0]{content} ? 'the same' : 'another', count('nobody')],
+        ['422 not_on_whatsapp', '422 not_on_whatsapp', 'the same', 1]);
+};
+it 'over the quota the repeat of what was sent is still answered' => sub {
+    my $other = new_user(max_messages_per_minute => 1, max_messages_per_day => 10);
+    link_phone($other);
+    my $send = sub { api(POST => '/messages/send-text', key => $other->{key}, headers => { 'Idempotency-Key' => $_[0] },
+        body => { recipient => $friend->{number}, text => 'the only one' }) };
+    steady_minute(15);
+    my ($first, $again, $next) = ($send->('one'), $send->('one'), $send->('two'));
+    return ([$first->{status}, $again->{status}, $again->{json}{id}, $next->{status}], [200, 200, $first->{json}{id}, 429]);
+};
+it 'a process that died before it answered: the repeat finds the message' => sub {
+    my $key = unique('key-');
+    my $first = text('died', $key, Prefer => 'respond-async');
+    db("UPDATE idempotency_keys SET status = NULL, answer = NULL, lease_until = now() - interval '1 s' WHERE key = '$key'");
+    my $again = text('died', $key, Prefer => 'respond-async');
+    return ([$again->{status} =~ /^20[02]$/ ? 'fine' : $again->{status}, $again->{json}{id}, count('died')], ['fine', $first->{json}{id}, 1]);
+};
+it 'one that is at work still: 409, with Retry-After' => sub {
+    my $key = unique('key-');
+    text('at work', $key);
+    db("UPDATE idempotency_keys SET status = NULL, answer = NULL, lease_until = now() + interval '1 min' WHERE key = '$key'");
+    return problem(text('at work', $key), 409, 'idempotency_in_progress', retry_after => qr/\A\d+\z/);
+};
+it 'after a day it is forgotten' => sub {
+    my $key = unique('key-');
+    my $first = text('a day', $key);
+    db("UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = '$key'");
+    my $again = text('a day', $key);
+    return ([$again->{status}, $again->{json}{id} ne $first->{json}{id} ? 'another' : 'the same', header($again, 'Idempotency-Replayed')], [200, 'another', undef]);
+};
+
+# --- everything else ------------------------------------------------------------
+
+it 'a user is made once' => sub {
+    my $name = unique('once-');
+    my @r = map { api(POST => '/users', key => admin_token(), headers => { 'Idempotency-Key' => $name },
+        body => { username => $name, email => "$name\@example.org" }) } 1, 2;
+    return ([map({ $_->{status} } @r), $r[1]{content} eq $r[0]{content} ? 'the same' : 'another', header($r[1], 'Location')],
+        [201, 201, 'the same', header($r[0], 'Location')]);
+};
+it 'a key is shown again to who repeats, and lies nowhere in the clear' => sub {
+    my $key = unique('key-');
+    my @r = map { create_key('shown twice', $key) } 1, 2;
+    my $shown = $r[0]{json}{key};
+    return ([$r[1]{json}{key}, db("SELECT count(*) FROM api_keys WHERE user_id = '$user->{id}' AND name = 'shown twice'"),
+            db("SELECT count(*) FROM idempotency_keys WHERE position('$shown' in convert_from(decode(encode(answer, 'hex'), 'escape'), 'LATIN1')) > 0")],
+        [$shown, 1, 0]);
+};
+it 'ten at a time: one is made, nobody is told wrong' => sub {
+    my $key = unique('key-');
+    my @r = parallel(10, sub { my $r = create_key('ten', $key); [$r->{status}, $r->{json}{id} // $r->{json}{code}] }, 1 .. 10);
+    my %ids = map { $_->[1] => 1 } grep { $_->[0] == 201 } @r;
+    my @other = grep { $_->[0] != 201 && $_->[1] ne 'idempotency_in_progress' } @r;
+    return ([scalar keys %ids, \@other, db("SELECT count(*) FROM api_keys WHERE user_id = '$user->{id}' AND name = 'ten'")], [1, [], 1]);
+};
+it 'what was refused for its fields is refused alike' => sub {
+    my $key = unique('key-');
+    my @r = map { api(POST => "/users/$user->{id}/keys", key => admin_token(), body => { name => 'x', scopes => ['everything'] }, headers => { 'Idempotency-Key' => $key }) } 1, 2;
+    return ([map { $_->{status} } @r], [422, 422]);
+};
+
+# --- keys that are none ------------------------------------------------------------
+
+for my $bad ('', ' ', 'two words', 'x' x 256, '""', 'a"b', 'a\\b') {
+    it 'no key: ' . substr($bad, 0, 12) => sub {
+        my $r = text('no key', $bad);
+        return ([$r->{status}, $r->{json}{code}, count('no key')], [400, 'invalid_idempotency_key', 0]);
+    };
+}
+it 'a GET takes no notice of it' => sub {
+    return (api(GET => '/usage', key => $user->{key}, headers => { 'Idempotency-Key' => 'two words' })->{status}, 200);
+};
+
+run_tests;
