@@ -92,6 +92,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     }
     start_usage(pchild, s);
+    mod_whatsapp_note_configuration(app, pchild, s);
 }
 
 static int handler(request_rec *r)

@@ -35,6 +35,11 @@ apr_status_t mod_whatsapp_dbd_source(wa_db_source **source, apr_pool_t *p,
 int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
                         const char *mount);
 
+/** Write what this child was configured with into the audit, in a thread that
+ * ends before pchild does. */
+void mod_whatsapp_note_configuration(wa_app *app, apr_pool_t *pchild,
+                                     server_rec *s);
+
 /** Let the library's log go to s' error log. */
 void mod_whatsapp_log_to(server_rec *s);
 

@@ -72,6 +72,7 @@ wa_settings *wa_settings_make(apr_pool_t *p)
 {
     wa_settings *s = apr_pcalloc(p, sizeof(*s));
 
+    s->given = apr_table_make(p, 32);
     s->mode = "sandbox";
     s->redis_address = "127.0.0.1:6379";
     s->bridge_url = "http://127.0.0.1:8082";
@@ -193,6 +194,7 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
         if (!*value) {
             return apr_psprintf(p, "%s needs a value", set->name);
         }
+        apr_table_mergen(s->given, set->name, apr_pstrdup(p, value));
         if (set->kind == SET_COUNT || set->kind == SET_WAIT
             || set->kind == SET_SECONDS) {
             return set_number(set, field, value, p);

@@ -42,6 +42,7 @@ typedef struct wa_settings {
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */
     apr_interval_time_t session_idle; /* WhatsAppSessionIdle; 0: never */
+    apr_table_t *given; /* what was set, by directive, as it was written */
 } wa_settings;
 
 /** Settings with their defaults. */

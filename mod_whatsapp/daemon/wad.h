@@ -51,6 +51,7 @@ wad_job_fn wad_usage_run;
 
 /* cleanup.c: takes away what has had its time */
 wad_job_fn wad_cleanup_run;
+wad_job_fn wad_configuration_run;
 
 /** Make the first admin; a user of that name is left as it is.
  * @return the program's exit status */

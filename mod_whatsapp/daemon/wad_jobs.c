@@ -15,6 +15,7 @@ static const wad_job jobs[] = {
     { "sessions", wad_sessions_run, NULL },
     { "usage", wad_usage_run, NULL },
     { "cleanup", wad_cleanup_run, NULL },
+    { "configuration", wad_configuration_run, NULL },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))

@@ -2,6 +2,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use JSON::PP ();
 use WA::Test;
 
 my ($user, $key);
@@ -73,6 +74,11 @@ it 'nobody may: 401' => sub { return problem(api(GET => '/audit'), 401, 'unautho
 
 # --- the chain --------------------------------------------------------------
 
+it 'what Apache and whatsappd were configured with stands in it, without passwords' => sub {
+    my @rows = map { JSON::PP->new->decode($_) } db("SELECT json_build_object('program', target_id, 'detail', detail::json) FROM audit_log WHERE action = 'config.change' ORDER BY target_id");
+    my %by = map { $_->{program} => $_->{detail} } @rows;
+    return ([sort(keys %by), $by{apache}{WhatsAppMode}, $by{whatsappd}{WhatsAppDB}, $#rows + 1], ['apache', 'whatsappd', 'sandbox', '(set)', 2]);
+};
 it 'the chain is unbroken' => sub { return ([verify()], [qr/\A\S*\s*\d+ rows, unbroken\s*\z/, 0]) };
 it 'rows can\'t be changed by mistake' => sub {
     my @bad = grep { eval { db($_); 1 } } 'UPDATE audit_log SET actor = NULL', 'DELETE FROM audit_log', 'TRUNCATE audit_log';

@@ -25,6 +25,10 @@
       " target_type, target_id, detail, request_id, hash)"                    \
       " VALUES ($1, $2::timestamptz, $3, $4, $5, $6, $7, $8, $9, $10,"        \
       " decode($11, 'hex'))")                                                 \
+    /* $1 action, $2 target -> detail of the newest row */                    \
+    X(AUDIT_LAST,                                                             \
+      "SELECT detail FROM audit_log WHERE action = $1 AND target_id = $2"     \
+      " ORDER BY id DESC LIMIT 1")                                            \
     /* In the order of the chain: $1 the last id seen, $2 rows */             \
     X(AUDIT_PAGE,                                                             \
       "SELECT " WA_SQL_AUDIT_COLUMNS " FROM audit_log WHERE id > $1"          \
