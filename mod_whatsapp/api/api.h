@@ -90,6 +90,9 @@ extern const wa_field wa_api_send_text_fields[];
 WA_API_HANDLER(wa_api_send_text);
 WA_API_HANDLER(wa_api_message_get);
 
+/* chats.c */
+WA_API_HANDLER(wa_api_chats);
+
 /* messages_list.c */
 WA_API_HANDLER(wa_api_messages_list);
 

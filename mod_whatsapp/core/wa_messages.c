@@ -48,27 +48,45 @@ static void read_row(apr_pool_t *p, const wa_db_rows *rows, int row,
     m->failed_at = wa_db_time(rows, row, 25);
 }
 
+static apr_array_header_t *read_rows(apr_pool_t *p, const wa_db_rows *rows)
+{
+    apr_array_header_t *all = apr_array_make(p, wa_db_count(rows) + 1,
+                                             sizeof(wa_message));
+    int i;
+
+    for (i = 0; i < wa_db_count(rows); i++) {
+        read_row(p, rows, i, apr_array_push(all));
+    }
+    return all;
+}
+
 wa_code wa_message_page(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_message_query *q, apr_array_header_t **found,
                         wa_result *r)
 {
     wa_db_rows *rows;
-    int i;
     wa_code code = WA_TX_QUERY(
         app, p, request_id, WA_SQL_MESSAGES_PAGE, &rows, r, q->user_id,
         q->status, q->type, q->direction, q->chat, q->session_id, q->client_ref,
         wa_db_p_time(p, q->from), wa_db_p_time(p, q->until),
         wa_db_p_time(p, q->after_at), q->after_id, wa_db_p_int(p, q->limit));
 
-    if (code != WA_OK) {
-        return code;
-    }
-    *found = apr_array_make(p, q->limit < 200 ? q->limit : 200,
-                            sizeof(wa_message));
-    for (i = 0; i < wa_db_count(rows); i++) {
-        read_row(p, rows, i, apr_array_push(*found));
-    }
-    return WA_OK;
+    *found = code == WA_OK ? read_rows(p, rows) : NULL;
+    return code;
+}
+
+wa_code wa_message_chats(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const wa_message_query *q, apr_array_header_t **found,
+                         wa_result *r)
+{
+    wa_db_rows *rows;
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_CHATS_PAGE, &rows, r,
+                               q->user_id, q->session_id,
+                               wa_db_p_time(p, q->after_at), q->after_id,
+                               wa_db_p_int(p, q->limit));
+
+    *found = code == WA_OK ? read_rows(p, rows) : NULL;
+    return code;
 }
 
 wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,

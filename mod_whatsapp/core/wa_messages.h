@@ -71,6 +71,12 @@ wa_code wa_message_page(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_message_query *q, apr_array_header_t **rows,
                         wa_result *r);
 
+/** A page of a user's chats, each by its newest message, newest first; of the
+ * query's filters only session_id counts. @param rows of wa_message */
+wa_code wa_message_chats(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const wa_message_query *q, apr_array_header_t **rows,
+                         wa_result *r);
+
 /** @return WA_OK or WA_E_NOT_FOUND (also for another user's message), … */
 wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
                        const char *user_id, const char *id,

@@ -58,6 +58,7 @@ const wa_route wa_routes_api[] = {
     { "POST", "/sessions/{id}/restart", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_no_fields, wa_api_sessions_restart },
 
     { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
+    { "GET",  "/chats",               WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_chats },
     { "GET",  "/messages",            WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_messages_list },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
 

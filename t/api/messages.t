@@ -75,6 +75,20 @@ it 'CSV and NDJSON have them all' => sub {
     return ([header($csv, 'Content-Type'), scalar @csv, $csv[0] =~ /client_ref/ ? 1 : 0, header($lines, 'Content-Type'), scalar split(/\n/, $lines->{content})],
         [qr{\Atext/csv}, 6, 1, 'application/x-ndjson', 5]);
 };
+it 'the chats, newest first, each with its newest message' => sub {
+    my $r = api(GET => '/chats', key => $user->{key});
+    return ([map { [$_->{phone_number}, $_->{last_message}{content}] } @{ $r->{json}{data} }],
+        [[$friends[1]{number}, 'from two'], [$friends[0]{number}, 'to one 3']]);
+};
+it 'pages of chats' => sub {
+    my $first = api(GET => '/chats?limit=1', key => $user->{key})->{json};
+    my $second = api(GET => "/chats?limit=1&cursor=$first->{next_cursor}", key => $user->{key})->{json};
+    return ([map({ $_->{data}[0]{phone_number} } $first, $second), $second->{next_cursor}], [map({ $_->{number} } @friends[1, 0]), undef]);
+};
+it "another user has no chats" => sub { return (api(GET => '/chats', key => $other->{key})->{json}{data}, []) };
+it 'chats of another session, none' => sub {
+    return (api(GET => '/chats?session_id=01900000-0000-7000-8000-000000000000', key => $user->{key})->{json}{data}, []);
+};
 it 'a message tells its history, in order' => sub {
     my ($m) = grep { $_->{content} eq 'to two' } @{ list('direction=out')->{json}{data} };
     sandbox(POST => "/phones/$friends[1]{id}/read", { message_id => $m->{whatsapp_id} });

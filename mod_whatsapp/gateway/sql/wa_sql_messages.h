@@ -87,6 +87,24 @@
       " AND ($10::timestamptz IS NULL"                                        \
       "  OR (m.created_at, m.id) < ($10::timestamptz, $11::uuid))"            \
       " ORDER BY m.created_at DESC, m.id DESC LIMIT $12::integer")            \
+    /* The newest message of each chat of a user, newest chat first. $1 user, \
+     * $2 session or NULL; $3 time and $4 id of the last row seen or NULL,    \
+     * $5 rows. The chats are found by jumps over an index, so that the cost  \
+     * goes by their number and not by that of the messages. */               \
+    X(CHATS_PAGE,                                                             \
+      "WITH RECURSIVE c AS ((SELECT chat FROM messages"                       \
+      "  WHERE user_id = $1::uuid ORDER BY chat LIMIT 1)"                     \
+      " UNION ALL SELECT (SELECT n.chat FROM messages n"                      \
+      "  WHERE n.user_id = $1::uuid AND n.chat > c.chat"                      \
+      "  ORDER BY n.chat LIMIT 1) FROM c WHERE c.chat IS NOT NULL)"           \
+      " SELECT " WA_SQL_MESSAGE_COLUMNS " FROM c CROSS JOIN LATERAL"          \
+      "  (SELECT * FROM messages l WHERE l.user_id = $1::uuid"                \
+      "   AND l.chat = c.chat AND ($2::uuid IS NULL"                          \
+      "    OR l.session_id = $2::uuid)"                                       \
+      "   ORDER BY l.created_at DESC, l.id DESC LIMIT 1) m"                   \
+      " WHERE ($3::timestamptz IS NULL"                                       \
+      "  OR (m.created_at, m.id) < ($3::timestamptz, $4::uuid))"              \
+      " ORDER BY m.created_at DESC, m.id DESC LIMIT $5::integer")             \
     /* Messages of a user since UTC midnight, for the day's counter. $1 user */\
     X(MESSAGES_TODAY,                                                         \
       "SELECT count(*) FROM messages WHERE user_id = $1"                      \
