@@ -7,6 +7,7 @@
 #include <http_log.h>
 
 #include "../base/wa_crypto.h"
+#include "../core/wa_feed.h"
 #include "../core/wa_usage.h"
 
 APLOG_USE_MODULE(whatsapp);
@@ -69,6 +70,35 @@ static void start_usage(apr_pool_t *pchild, server_rec *s)
     apr_pool_pre_cleanup_register(pchild, app, stop_usage);
 }
 
+/* The state is the child's, and graceful or not. */
+int mod_whatsapp_is_stopping(void)
+{
+    int state = AP_MPMQ_RUNNING;
+
+    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
+           && state == AP_MPMQ_STOPPING;
+}
+
+static apr_status_t stop_feed(void *data)
+{
+    wa_feed_stop(data);
+    return APR_SUCCESS;
+}
+
+/* Without it nobody can wait for events; they can be read all the same. */
+static void start_feed(apr_pool_t *pchild, server_rec *s)
+{
+    apr_status_t rv = wa_feed_start(app, mod_whatsapp_is_stopping);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
+                     "WA0004: nobody can wait for events, for there is no"
+                     " thread to wake them");
+        return;
+    }
+    apr_pool_pre_cleanup_register(pchild, app, stop_feed);
+}
+
 static void child_init(apr_pool_t *pchild, server_rec *s)
 {
     wa_settings *settings = mod_whatsapp_settings();
@@ -93,6 +123,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
     start_usage(pchild, s);
     mod_whatsapp_note_configuration(app, pchild, s);
+    start_feed(pchild, s);
 }
 
 static int handler(request_rec *r)

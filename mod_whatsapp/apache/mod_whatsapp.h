@@ -40,6 +40,9 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
 void mod_whatsapp_note_configuration(wa_app *app, apr_pool_t *pchild,
                                      server_rec *s);
 
+/** Has this child been told to end, gracefully or not? */
+int mod_whatsapp_is_stopping(void);
+
 /** Let the library's log go to s' error log. */
 void mod_whatsapp_log_to(server_rec *s);
 

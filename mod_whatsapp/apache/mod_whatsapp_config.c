@@ -74,6 +74,7 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppMessageTTL", "seconds after which an unsent message fails"),
     VALUE("WhatsAppTokenLifetime", "seconds an access token lives"),
     VALUE("WhatsAppLogDays", "days a request stays in the log"),
+    VALUE("WhatsAppEventDays", "days an event stays in the feed"),
     LIST("WhatsAppCORSOrigin", "origins whose pages may read the API"),
     LIST("WhatsAppFetchAllow", "networks that users' URLs may lead to though not public"),
     VALUE("WhatsAppWebhookPlain", "On: webhooks may be http, not https only"),

@@ -2,7 +2,6 @@
 /* A request_rec becomes a wa_req, a wa_resp becomes httpd's answer. */
 #include "mod_whatsapp.h"
 
-#include <ap_mpm.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_protocol.h>
@@ -153,17 +152,18 @@ static apr_status_t sink_flush(wa_sink *sink)
 static int sink_gone(const wa_sink *sink)
 {
     const stream *s = sink->baton;
+    conn_rec *c = s->r->connection;
+    apr_socket_t *socket = ap_get_conn_socket(c);
+    int ended = 0;
 
-    return s->r->connection->aborted != 0;
+    return c->aborted
+           || (socket && apr_socket_atreadeof(socket, &ended) == APR_SUCCESS
+               && ended);
 }
 
-/* The state is the child's, and graceful or not. */
 static int sink_stopping(const wa_sink *sink)
 {
-    int state = AP_MPMQ_RUNNING;
-
-    return ap_mpm_query(AP_MPMQ_MPM_STATE, &state) == APR_SUCCESS
-           && state == AP_MPMQ_STOPPING;
+    return mod_whatsapp_is_stopping();
 }
 
 /* The status line has gone out, so all that can tell the client of a body that

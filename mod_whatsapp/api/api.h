@@ -96,6 +96,12 @@ WA_API_HANDLER(wa_api_chats);
 /* messages_list.c */
 WA_API_HANDLER(wa_api_messages_list);
 
+/* events.c */
+WA_API_HANDLER(wa_api_events);
+WA_API_HANDLER(wa_api_events_of_user);
+/* events_stream.c */
+WA_API_HANDLER(wa_api_events_stream);
+
 /* usage.c */
 WA_API_HANDLER(wa_api_usage);
 WA_API_HANDLER(wa_api_usage_of_user);

@@ -42,8 +42,8 @@ const char *wa_page_cursor_time(const wa_app *app, apr_pool_t *p,
                           apr_psprintf(p, "%" APR_TIME_T_FMT, time), id);
 }
 
-static wa_code read_cursor(const wa_app *app, const char *list,
-                           const char *cursor, wa_page *page, wa_result *r)
+wa_code wa_page_cursor_read(const wa_app *app, const char *list,
+                            const char *cursor, wa_page *page, wa_result *r)
 {
     apr_size_t len = strlen(cursor);
     const char *text = cursor + SEAL_LEN, *mid;
@@ -87,7 +87,7 @@ wa_code wa_page_read(const wa_app *app, wa_req *req, const char *list,
         code = wa_req_query(req, "cursor", &cursor, r);
     }
     if (code == WA_OK && cursor) {
-        code = read_cursor(app, list, cursor, page, r);
+        code = wa_page_cursor_read(app, list, cursor, page, r);
     }
     return code;
 }

@@ -33,6 +33,11 @@ const char *wa_page_cursor_time(const wa_app *app, apr_pool_t *p,
                                 const char *list, apr_time_t time,
                                 const char *id);
 
+/** Read such a cursor into the page's after_….
+ * @return WA_OK or WA_E_BAD_PARAMETER */
+wa_code wa_page_cursor_read(const wa_app *app, const char *list,
+                            const char *cursor, wa_page *page, wa_result *r);
+
 /** {data, next_cursor} and Link: rel="next" (RFC 8288), which keeps the
  * request's other parameters. Takes over data. */
 void wa_page_answer(const wa_req *req, wa_resp *resp, const wa_page *page,

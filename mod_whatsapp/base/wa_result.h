@@ -43,6 +43,7 @@
     X(WA_E_SESSION_LIMIT,    409, "session_limit",       "No further session is allowed")            \
     X(WA_E_IN_PROGRESS,      409, "idempotency_in_progress", "The first request with this key is under way") \
     X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
+    X(WA_E_CURSOR_EXPIRED,   410, "cursor_expired",      "The events after this cursor are not kept any more") \
     X(WA_E_PRECONDITION,     412, "precondition_failed", "The resource has changed meanwhile")       \
     X(WA_E_BODY_TOO_LARGE,   413, "body_too_large",      "The body is larger than allowed")          \
     X(WA_E_MEDIA_TYPE,       415, "unsupported_media_type", "The body's media type is not supported") \

@@ -57,6 +57,7 @@ static const setting settings_table[] = {
     { "WhatsAppTokenLifetime", SET_SECONDS,
       APR_OFFSETOF(wa_settings, token_life) },
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
+    { "WhatsAppEventDays", SET_COUNT, APR_OFFSETOF(wa_settings, event_days) },
     { "WhatsAppCORSOrigin", SET_ORIGINS,
       APR_OFFSETOF(wa_settings, cors_origins) },
     { "WhatsAppFetchAllow", SET_NETS, APR_OFFSETOF(wa_settings, fetch_allow) },
@@ -82,6 +83,7 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->message_ttl = apr_time_from_sec(86400);
     s->token_life = apr_time_from_sec(900);
     s->log_days = 90;
+    s->event_days = 30;
     return s;
 }
 

@@ -19,6 +19,7 @@
 
 struct wa_local_limits;
 struct wa_health_cache;
+struct wa_feed;
 struct wa_usage;
 
 /** Settings, each from the directive or whatsappd.conf line of that name. */
@@ -38,6 +39,7 @@ typedef struct wa_settings {
     apr_interval_time_t message_ttl;  /* WhatsAppMessageTTL */
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
     int log_days;                     /* WhatsAppLogDays */
+    int event_days;                   /* WhatsAppEventDays */
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */
@@ -82,7 +84,9 @@ typedef struct wa_app {
     struct wa_local_limits *local_limits; /* while Redis is away */
     struct wa_health_cache *health;
     struct wa_usage *usage; /* the request log's buffer, or NULL */
+    struct wa_feed *feed;   /* wakes readers of events, or NULL */
     apr_uint32_t waiting;   /* requests in a waiting place; atomic */
+    apr_uint32_t reading;   /* of these, readers of events; atomic */
     apr_uint32_t logins;    /* password checks under way; atomic */
 } wa_app;
 

@@ -14,6 +14,7 @@
 #include "wa_limits_local.h"
 #include "wa_networks.h"
 #include "wa_scope.h"
+#include "wa_tx.h"
 
 /* Finds the principal and counts its request in one trip.
  *
@@ -458,4 +459,29 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
                              state->requests.limit, state->requests.reset);
     }
     return WA_OK;
+}
+
+wa_code wa_auth_holds(wa_app *app, apr_pool_t *p, const wa_req *req,
+                      wa_result *r)
+{
+    const wa_principal *who = req->principal;
+    wa_req now = *req;
+    wa_db_rows *rows;
+    credential c;
+    wa_code code;
+
+    now.pool = p;
+    now.received = apr_time_now();
+    memset(&c, 0, sizeof(c));
+    code = read_credential(app, &now, &c, r); /* has the token expired? */
+    if (code == WA_OK) {
+        code = WA_TX_QUERY(app, p, req->request_id, WA_SQL_PRINCIPAL_HOLDS,
+                           &rows, r, who->user_id, who->key_id, who->login_id,
+                           APR_STRINGIFY(WA_LOGIN_IDLE_SECONDS));
+    }
+    if (code == WA_OK && !wa_db_count(rows)) {
+        code = who->key_id ? wa_fail(r, WA_E_BAD_KEY, NULL)
+                           : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
+    }
+    return code;
 }

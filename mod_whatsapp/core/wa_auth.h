@@ -26,6 +26,15 @@
 wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **who,
                         wa_limit_state *state, wa_result *r);
 
+/** Does what this request was let in by still hold, for an answer that takes
+ * long: key or login not ended, token not expired, user active? Counts and
+ * notes nothing.
+ * @param p for what is needed meanwhile
+ * @return WA_OK, WA_E_BAD_KEY, WA_E_BAD_TOKEN, or what the database failed
+ *         with */
+wa_code wa_auth_holds(wa_app *app, apr_pool_t *p, const wa_req *req,
+                      wa_result *r);
+
 /** Something that principals are made of has changed (a key, a login, a user)
  * and is committed: what Redis keeps of principals counts no more. Were Redis
  * away, its entries would still end by themselves within a second. */

@@ -70,8 +70,25 @@ static apr_status_t old_idempotency_keys(wa_app *app, apr_pool_t *p, wa_db *db,
     return rv;
 }
 
-static step_fn *const steps[] = { old_logins, old_sums, old_requests,
-                                  erased_users, old_idempotency_keys };
+/* Each user's oldest ones, so that what is left has no gap. */
+static apr_status_t old_events(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
+{
+    const char *days = wa_db_p_int(p, app->settings->event_days);
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_EVENTS_OLD, &rows, days, "100");
+    int i, count = rv == APR_SUCCESS ? wa_db_count(rows) : 0;
+
+    *more = count > 0;
+    for (i = 0; i < count && rv == APR_SUCCESS && !wad_stopping(); i++) {
+        rv = WA_DB_RUN(db, WA_SQL_EVENTS_PURGE, NULL, wa_db_str(rows, i, 0),
+                       days, BATCH_TEXT);
+    }
+    return rv;
+}
+
+static step_fn *const steps[] = { old_logins,           old_sums,
+                                  old_requests,         erased_users,
+                                  old_idempotency_keys, old_events };
 
 static apr_status_t run_step(wa_app *app, apr_pool_t *p, step_fn *step)
 {

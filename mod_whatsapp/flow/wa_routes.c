@@ -62,6 +62,10 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/messages",            WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_messages_list },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
 
+    { "GET",  "/events",              WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events },
+    { "GET",  "/events/stream",       WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events_stream },
+    { "GET",  "/users/{id}/events",   WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_events_of_user },
+
     { "GET",  "/usage",               WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_usage },
     { "GET",  "/users/{id}/usage",    WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_usage_of_user },
     { "GET",  "/logs",                WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_logs },

@@ -130,4 +130,9 @@ wa_code wa_db_open_or_fail(wa_db **db, apr_pool_t *p, const wa_db_pool *pool,
 apr_status_t wa_db_listen(wa_db *db, wa_sql_id listen_statement);
 apr_status_t wa_db_wait_notify(wa_db *db, apr_interval_time_t wait);
 
+/** What this connection was made with, as a keyword/value string, for a source
+ * of own connections to the same database. Holds the password: not for logs.
+ * @return NULL when libpq can't tell */
+const char *wa_db_conninfo(const wa_db *db, apr_pool_t *p);
+
 #endif

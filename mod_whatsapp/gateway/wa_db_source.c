@@ -11,6 +11,7 @@
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <libpq-fe.h>
+#include <string.h>
 
 #include "wa_db_private.h"
 
@@ -153,4 +154,39 @@ apr_status_t wa_db_source_make(wa_db_source **source, apr_pool_t *p,
     }
     *source = &src->source;
     return rv;
+}
+
+/* A value between quotes, where these and backslashes are escaped. */
+static const char *quoted(apr_pool_t *p, const char *value)
+{
+    char *out = apr_palloc(p, strlen(value) * 2 + 3), *o = out;
+
+    *o++ = '\'';
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\') {
+            *o++ = '\\';
+        }
+        *o++ = *value;
+    }
+    *o++ = '\'';
+    *o = '\0';
+    return out;
+}
+
+const char *wa_db_conninfo(const wa_db *db, apr_pool_t *p)
+{
+    PQconninfoOption *options = db->conn ? PQconninfo(db->conn->pg) : NULL, *o;
+    const char *text = "";
+
+    if (!options) {
+        return NULL;
+    }
+    for (o = options; o->keyword; o++) {
+        if (o->val && *o->val) {
+            text = apr_pstrcat(p, text, o->keyword, "=", quoted(p, o->val), " ",
+                               NULL);
+        }
+    }
+    PQconninfoFree(options);
+    return text;
 }

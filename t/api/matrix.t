@@ -52,10 +52,13 @@ my %SAMPLE = (
     },
 );
 
+# A stream has no end: whoever may read it is told that there is no such place.
+my %QUERY = ('/events/stream' => '?after=nowhere');
+
 # The path with its {id}s filled in: by samples, or by what is not there.
 sub filled {
     my ($path, $absent) = @_;
-    return $path if $path !~ /\{/;
+    return $path . ($QUERY{$path} // '') if $path !~ /\{/;
     my ($noun) = $path =~ m{\A/(.+?)/\{};
     my $make = $SAMPLE{$noun} || die "no sample of /$noun/{…} in t/api/matrix.t\n";
     my @ids = $absent ? () : $make->();

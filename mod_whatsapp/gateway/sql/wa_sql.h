@@ -15,6 +15,7 @@
 #include "wa_sql_audit.h"
 #include "wa_sql_base.h"
 #include "wa_sql_credentials.h"
+#include "wa_sql_events.h"
 #include "wa_sql_idempotency.h"
 #include "wa_sql_keys.h"
 #include "wa_sql_logins.h"
@@ -33,6 +34,7 @@
     WA_SQL_CREDENTIALS(X)                                                      \
     WA_SQL_IDEMPOTENCY(X)                                                      \
     WA_SQL_MESSAGES(X)                                                         \
+    WA_SQL_EVENTS(X)                                                           \
     WA_SQL_USAGE(X)
 
 #define WA_SQL_ENUM(id, text) WA_SQL_##id,

@@ -72,7 +72,20 @@
       WA_SQL_PRINCIPAL_USER                                                   \
       " FROM logins l JOIN users u ON u.id = l.user_id"                       \
       " WHERE l.id = $1 AND l.revoked_at IS NULL"                             \
-      " AND l.expires_at > now() AND u.is_active")
+      " AND l.expires_at > now() AND u.is_active")                            \
+    /* Does what a request was let in by still hold? $1 user, $2 key or NULL, \
+     * $3 login or NULL, $4 seconds a cookie may rest. No use of it is noted. \
+     * A row when it does. */                                                 \
+    X(PRINCIPAL_HOLDS,                                                        \
+      "SELECT 1 FROM users u LEFT JOIN api_keys k"                            \
+      "  ON k.id = $2::uuid AND k.user_id = u.id"                             \
+      " LEFT JOIN logins l ON l.id = $3::uuid AND l.user_id = u.id"           \
+      " WHERE u.id = $1::uuid AND u.is_active"                                \
+      " AND ($2::uuid IS NULL OR (k.revoked_at IS NULL AND k.id IS NOT NULL"  \
+      "  AND (k.expires_at IS NULL OR k.expires_at > now())))"                \
+      " AND ($3::uuid IS NULL OR (l.revoked_at IS NULL AND l.expires_at"      \
+      "  > now() AND (l.kind <> 'cookie' OR l.last_used_at"                   \
+      "   > now() - $4::integer * interval '1 s')))")
 // clang-format on
 
 #endif
