@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_qr.h"
+#include "../core/wa_audit.h"
 #include "../core/wa_auth.h"
 #include "../core/wa_recipient.h"
 #include "../core/wa_sessions.h"
@@ -161,6 +162,17 @@ static wa_code read_phone(const wa_req *req, const char **phone, wa_result *r)
     return WA_OK;
 }
 
+/* What an admin starts for somebody else is written down. */
+static void note_init(wa_app *app, const wa_req *req, const wa_session *s)
+{
+    json_t *detail = json_pack("{s:s, s:s}", "user_id", s->user_id, "session",
+                               s->name);
+    wa_audit_entry e = wa_audit_of(req, "session.init", "session", s->id,
+                                   wa_json_own(req->pool, detail));
+
+    wa_audit_note(app, req->pool, &e);
+}
+
 static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
                          wa_session **session, wa_result *r)
 {
@@ -171,7 +183,11 @@ static wa_code init_rule(wa_app *app, const wa_req *req, const char *name,
         return code;
     }
     wish.engine = wa_json_str(req->json, "engine");
-    return wa_session_init(app, req->pool, req->request_id, &wish, session, r);
+    code = wa_session_init(app, req->pool, req->request_id, &wish, session, r);
+    if (code == WA_OK && req->params[0]) {
+        note_init(app, req, *session);
+    }
+    return code;
 }
 
 static wa_code disconnect_rule(wa_app *app, const wa_req *req, const char *name,

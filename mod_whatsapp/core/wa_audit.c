@@ -8,6 +8,7 @@
 #include "../base/wa_crypto.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "wa_tx.h"
 
 #define VERIFY_PAGE "1000"
 
@@ -104,116 +105,150 @@ apr_status_t wa_audit_append(wa_app *app, apr_pool_t *p, wa_db *db,
     return rv;
 }
 
+typedef struct note_job {
+    apr_pool_t *p;
+    const wa_audit_entry *e;
+} note_job;
+
+static apr_status_t note_tx(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    note_job *job = baton;
+
+    return wa_audit_append(app, job->p, db, job->e);
+}
+
 void wa_audit_note(wa_app *app, apr_pool_t *p, const wa_audit_entry *e)
 {
-    wa_db *db = NULL;
-    apr_status_t rv = wa_db_open(&db, p, &app->db);
+    note_job job = { p, e };
+    wa_result *ignored = wa_result_make(p);
 
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_begin(db);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wa_audit_append(app, p, db, e);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        wa_result *ignored = wa_result_make(p);
-
-        wa_db_fail(db, rv, e->request_id, ignored);
+    if (wa_tx_run(app, p, e->request_id, note_tx, &job, ignored) != WA_OK) {
         wa_log(WA_LOG_ERR, e->request_id,
                "WA0151: the audit could not take \"%s\"", e->action);
     }
-    wa_db_close(db);
 }
 
-/* One page of the chain; *before moves on to its last hash. */
-static apr_status_t verify_page(const wa_app *app, apr_pool_t *p, wa_db *db,
-                                apr_int64_t *last, const char **before,
-                                apr_pool_t *keep, int *rows_seen,
-                                apr_int64_t *bad)
+#define HASH_SIZE (64 + 1) /* as hex */
+
+/* A place in the chain: a row and its hash. */
+typedef struct chain_link {
+    apr_int64_t id;
+    char hash[HASH_SIZE];
+} chain_link;
+
+/* A walk over the chain, which others may make longer meanwhile. */
+typedef struct chain_walk {
+    chain_link last; /* row seen */
+    chain_link head; /* the newest row when the walk began */
+    apr_int64_t bad; /* the first row that doesn't fit, or 0 */
+    apr_int64_t count;
+} chain_walk;
+
+static void set_link(chain_link *link, apr_int64_t id, const char *hash)
 {
-    const char *f[FIELDS];
-    wa_db_rows *rows;
-    int i, k;
-    apr_status_t rv = WA_DB_RUN(db, WA_SQL_AUDIT_PAGE, &rows,
-                                wa_db_p_int(p, *last), VERIFY_PAGE);
-
-    if (rv != APR_SUCCESS) {
-        return rv;
-    }
-    *rows_seen = wa_db_count(rows);
-    for (i = 0; i < *rows_seen && !*bad; i++) {
-        const char *hash = wa_db_str(rows, i, FIELDS);
-        apr_int64_t id = wa_db_int(rows, i, 0, 0);
-
-        for (k = 0; k < FIELDS; k++) {
-            f[k] = wa_db_str(rows, i, k);
-        }
-        f[1] = wa_time_rfc3339(p, wa_db_time(rows, i, FIELDS + 1));
-        if (id != *last + 1) {
-            *bad = *last + 1; /* a row is missing */
-        }
-        else if (!wa_equal_str(hash, link_hash(app, p, *before, f, FIELDS))) {
-            *bad = id;
-        }
-        *last = id;
-        *before = apr_pstrdup(keep, hash);
-    }
-    return APR_SUCCESS;
+    link->id = id;
+    apr_cpystrn(link->hash, hash, sizeof(link->hash));
 }
 
-/* The end of the chain, so that cut-off last rows show too. */
-static apr_status_t verify_head(wa_db *db, apr_int64_t last, const char *before,
-                                apr_int64_t *bad)
+static apr_status_t read_head(wa_db *db, chain_link *head)
 {
     wa_db_rows *rows;
     apr_status_t rv = wa_db_run(db, WA_SQL_AUDIT_HEAD_READ, NULL, 0, &rows);
 
-    if (rv == APR_SUCCESS && !*bad
-        && (wa_db_int(rows, 0, 0, -1) != last
-            || !wa_equal_str(wa_db_str(rows, 0, 1), before))) {
-        *bad = last + 1;
+    if (rv == APR_SUCCESS) {
+        set_link(head, wa_db_int(rows, 0, 0, -1), wa_db_str(rows, 0, 1));
     }
     return rv;
+}
+
+static void verify_row(const wa_app *app, apr_pool_t *p, const wa_db_rows *rows,
+                       int row, chain_walk *walk)
+{
+    const char *f[FIELDS];
+    const char *hash = wa_db_str(rows, row, FIELDS);
+    apr_int64_t id = wa_db_int(rows, row, 0, 0);
+    int i;
+
+    for (i = 0; i < FIELDS; i++) {
+        f[i] = wa_db_str(rows, row, i);
+    }
+    f[1] = wa_time_rfc3339(p, wa_db_time(rows, row, FIELDS + 1));
+    if (id != walk->last.id + 1) {
+        walk->bad = walk->last.id + 1; /* a row is missing */
+    }
+    else if (!wa_equal_str(hash, link_hash(app, p, walk->last.hash, f, FIELDS))
+             || (id == walk->head.id && !wa_equal_str(hash, walk->head.hash))) {
+        walk->bad = id;
+    }
+    set_link(&walk->last, id, hash);
+    walk->count++;
+}
+
+/* @param seen rows of this page; 0 at the chain's end */
+static apr_status_t verify_page(const wa_app *app, apr_pool_t *p, wa_db *db,
+                                chain_walk *walk, int *seen)
+{
+    wa_db_rows *rows;
+    int i;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_AUDIT_PAGE, &rows,
+                                wa_db_p_int(p, walk->last.id), VERIFY_PAGE);
+
+    *seen = rv == APR_SUCCESS ? wa_db_count(rows) : 0;
+    for (i = 0; i < *seen && !walk->bad; i++) {
+        verify_row(app, p, rows, i, walk);
+    }
+    return rv;
+}
+
+/* The newest link tells whether last rows were cut off: as it was before the
+ * walk, for rows may have come since; and as it is now, for it never goes
+ * back. */
+static apr_status_t verify_end(wa_db *db, chain_walk *walk)
+{
+    chain_link now;
+    apr_status_t rv = read_head(db, &now);
+
+    if (rv != APR_SUCCESS || walk->bad) {
+        return rv;
+    }
+    if (walk->last.id < walk->head.id || now.id < walk->last.id
+        || (now.id == walk->last.id
+            && !wa_equal_str(now.hash, walk->last.hash))) {
+        walk->bad = walk->last.id + 1;
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t wa_audit_verify(wa_app *app, apr_pool_t *p, apr_int64_t *bad,
                              apr_int64_t *count)
 {
-    const char *before = "00000000000000000000000000000000"
-                         "00000000000000000000000000000000";
-    apr_pool_t *scratch, *keep[2];
-    apr_int64_t last = 0;
-    wa_db *db = NULL;
-    int seen = 1, turn = 0;
-    apr_status_t rv;
+    chain_walk walk;
+    apr_pool_t *scratch; /* of one page */
+    int seen = 1, started = 0;
+    apr_status_t rv = APR_SUCCESS;
 
-    *bad = *count = 0;
-    apr_pool_create(&keep[0], p);
-    apr_pool_create(&keep[1], p);
+    memset(&walk, 0, sizeof(walk));
+    memset(walk.last.hash, '0', HASH_SIZE - 1); /* before the first row */
     apr_pool_create(&scratch, p);
-    while (seen && !*bad) {
+    while (rv == APR_SUCCESS && seen && !walk.bad) {
+        wa_db *db = NULL;
+
         apr_pool_clear(scratch);
-        turn = !turn; /* the last hash outlives its page by one */
-        apr_pool_clear(keep[turn]);
         rv = wa_db_open(&db, scratch, &app->db);
+        if (rv == APR_SUCCESS && !started) {
+            started = 1;
+            rv = read_head(db, &walk.head);
+        }
         if (rv == APR_SUCCESS) {
-            rv = verify_page(app, scratch, db, &last, &before, keep[turn],
-                             &seen, bad);
+            rv = verify_page(app, scratch, db, &walk, &seen);
         }
         if (rv == APR_SUCCESS && !seen) {
-            rv = verify_head(db, last, before, bad);
+            rv = verify_end(db, &walk);
         }
         wa_db_close(db);
-        db = NULL;
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
-        if (seen) {
-            *count += seen;
-        }
     }
-    return APR_SUCCESS;
+    apr_pool_destroy(scratch);
+    *bad = walk.bad;
+    *count = walk.count;
+    return rv;
 }
