@@ -167,4 +167,71 @@ it 'a phone scans a code only once' => sub {
     return ($again->{status} >= 400 ? 'refused' : $again->{content}, 'refused');
 };
 
+
+# --- what WhatsApp does to a session (docs/sandbox.md has the whole table) ---
+
+# The phone's linked devices are struck; the session's state once it changed.
+sub struck {
+    my ($who, $own, $fault) = @_;
+    sandbox(POST => "/phones/$own->{id}/fault", { fault => $fault });
+    return wait_until { my $s = session_of($who); $s->{status} ne 'connected' ? $s : undef } 20, "$fault shows";
+}
+my @ENDS = (
+    ['ban', 'failed', 'banned', 409], ['conflict', 'disconnected', 'replaced', undef],
+    ['outdated', 'failed', 'incompatible', undef], ['logout', 'disconnected', 'logged_out', 409],
+);
+for my $end (@ENDS) {
+    my ($fault, $status, $reason, $send) = @$end;
+    it "$fault: the session is $status, $reason" => sub {
+        my $who = new_user();
+        my $s = struck($who, link_phone($who), $fault);
+        my $sent = send_text($who, $friend, 'x')->{status};
+        return ([pick($s, qw(status reason connected_at)), $send ? $sent : 'any'],
+            [{ status => $status, reason => $reason, connected_at => undef }, $send || 'any']);
+    };
+}
+it 'replaced, then started: connected again without a code' => sub {
+    my $who = new_user();
+    struck($who, link_phone($who), 'conflict');
+    api(POST => '/session/init', key => $who->{key}, body => {});
+    wait_until { session_of($who)->{status} eq 'connected' } 20, 'connected';
+    return (session_of($who)->{reason}, undef);
+};
+it 'told to connect anew by WhatsApp: it does' => sub {
+    my $who = new_user();
+    my $own = link_phone($who);
+    my $first = session_of($who)->{connected_at};
+    sandbox(POST => "/phones/$own->{id}/fault", { fault => 'restart' });
+    my $s = wait_until {
+        my $s = session_of($who);
+        $s->{status} eq 'connected' && $s->{connected_at} ne $first ? $s : undef;
+    } 20, 'connected anew';
+    return ($s->{phone_number}, $own->{number});
+};
+it 'an account that is limited is shown as restricted, and connected' => sub {
+    my $who = new_user();
+    my $own = link_phone($who);
+    sandbox(POST => "/phones/$own->{id}/fault", { fault => 'restrict' });
+    wait_until { session_of($who)->{restricted} } 20, 'restricted';
+    sandbox(POST => "/phones/$own->{id}/fault", { fault => 'unrestrict' });
+    my $s = wait_until { my $s = session_of($who); $s->{restricted} ? undef : $s } 20, 'no longer';
+    return ($s->{status}, 'connected');
+};
+it 'codes that nobody scans: qr_timeout' => sub {
+    my $who = new_user();
+    sandbox(POST => '/faults', { qr_codes => 0 });
+    api(POST => '/session/init', key => $who->{key}, body => {});
+    my $s = eval { wait_until { my $s = session_of($who); $s->{status} eq 'disconnected' ? $s : undef } 20, 'the end' };
+    sandbox(POST => '/faults', { qr_codes => undef });
+    return ($s->{reason}, 'qr_timeout');
+};
+it 'a number that bans: the send is not lost without a word' => sub {
+    my $who = new_user();
+    link_phone($who);
+    my $r = send_text($who, '+15559000001', 'x');
+    my $s = wait_until { my $s = session_of($who); $s->{status} eq 'failed' ? $s : undef } 20, 'banned';
+    sandbox(DELETE => '/faults');
+    return ([$s->{reason}, $r->{status}], ['banned', qr/\A(?:202|409|50[34])\z/]);
+};
+
 run_tests;

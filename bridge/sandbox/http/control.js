@@ -1,4 +1,5 @@
 /** For tests of what stands in front of the sandbox: what passed, how much, and misbehaviour on demand. */
+import { strike } from '../wa/faults.js';
 import * as schemas from './schemas.js';
 
 /** @param {import('fastify').FastifyInstance} app */
@@ -6,8 +7,8 @@ export async function controlRoutes(app, { phones, server }) {
   app.get('/health', async () => ({ status: 'ok' }));
   app.get('/stats', async () => server.stats());
   app.get('/log', { schema: schemas.log }, async (request) => {
-    const { after = 0, limit = 1000 } = request.query;
-    return server.log.list({ after: Number(after), limit: Number(limit) });
+    const { after, limit = 1000, kind } = request.query;
+    return server.log.list({ after: after === undefined ? undefined : Number(after), limit: Number(limit), kind });
   });
 
   app.get('/faults', async () => server.faults.get());
@@ -18,6 +19,12 @@ export async function controlRoutes(app, { phones, server }) {
   app.delete('/faults', async (request, reply) => {
     server.faults.clear();
     return reply.code(204).send();
+  });
+
+  // What a server does to an account, or a network to a connection.
+  app.post('/phones/:id/fault', { schema: schemas.strike }, async (request) => {
+    const { pn } = phones.get(request.params.id);
+    return { devices: strike(server, server.directory.byNumber(pn), request.body.fault) };
   });
 
   // Cuts the connections of a phone's linked devices, as a bad network would.

@@ -1,6 +1,7 @@
 /** What a person does with a phone, as HTTP calls. */
 import { isE164 } from '../lib/jid.js';
 import { view } from '../phone/chats.js';
+import { magic } from '../lib/magic.js';
 import { PhoneError } from '../phone/error.js';
 import { edit, react, remove } from '../phone/sending.js';
 import * as schemas from './schemas.js';
@@ -22,6 +23,7 @@ export async function phoneRoutes(app, { phones }) {
   app.post('/phones', { schema: schemas.createPhone }, async (request, reply) => {
     const { number, name } = request.body;
     if (!isE164(number)) throw new PhoneError('number_invalid', { text: 'write it as +491701234567' });
+    if (magic(number.slice(1))?.nobody) throw new PhoneError('number_invalid', { text: 'this number is never on WhatsApp' });
     if (!isText(name)) throw new PhoneError('text_invalid');
     reply.code(201);
     return phones.create(number, name);

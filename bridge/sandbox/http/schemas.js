@@ -1,4 +1,5 @@
 /** The shapes of requests. */
+import { STRIKE_NAMES } from '../wa/faults.js';
 
 const string = (maxLength, minLength = 1) => ({ type: 'string', minLength, maxLength });
 /** Numbers in a query are text; bodies are not coerced, so these are not either. */
@@ -35,9 +36,10 @@ export const messages = {
 export const log = {
   querystring: {
     type: 'object', additionalProperties: false,
-    properties: { after: digits, limit: digits },
+    properties: { after: digits, limit: digits, kind: string(32) },
   },
 };
+export const strike = { body: body({ fault: { enum: STRIKE_NAMES } }) };
 export const faults = {
   body: {
     ...body({
@@ -48,6 +50,9 @@ export const faults = {
         down: { type: 'boolean' }, gone: { type: 'boolean' }, corrupt: { type: 'boolean' },
         refuse: { type: 'integer', minimum: 400, maximum: 599 },
       }, [])] },
+      duplicate_acks: { type: 'integer', minimum: 0, maximum: 1000000 },
+      reverse_acks: { type: 'integer', minimum: 0, maximum: 1000 },
+      qr_codes: { type: ['integer', 'null'], minimum: 0, maximum: 6 },
       reject: { anyOf: [{ type: 'null' }, body({ to: string(32), code: { type: 'integer', minimum: 400, maximum: 599 } })] },
     }, []),
     minProperties: 1,

@@ -11,8 +11,13 @@ const NOT_TRUSTED = '500';
 const retries = new WeakMap();
 
 /** Handles one stanza. Called for one after the other. */
-export async function receive(phone, node) {
-  if (node.tag === 'message') await onMessage(phone, node);
+export async function receive(phone, node, arrived) {
+  if (node.tag === 'message') {
+    const { delayMs } = phone.magic;
+    // Not yet answered for, so the server keeps it as long.
+    if (delayMs) await new Promise((resolve) => { setTimeout(resolve, arrived + delayMs - Date.now()).unref(); });
+    await onMessage(phone, node);
+  }
   else if (node.tag === 'receipt') await onReceipt(phone, node);
   else await onNotification(phone, node);
 }
@@ -59,6 +64,7 @@ async function onMessage(phone, node) {
     }
   }
   phone.signal.save();
+  const isNew = !phone.chats.has(key);
   const content = message && category !== 'peer' ? describe(message.deviceSentMessage?.message ?? message) : null;
   if (content?.change) {
     phone.change({ ...content, chat, from: key.from });
@@ -75,6 +81,19 @@ async function onMessage(phone, node) {
   // The server forgets the message when it has the receipt: it must be on disk here before.
   phone.commit().then(() => phone.post(el('receipt', { id, to: from, type, recipient: sender.own ? recipient : undefined })), (err) =>
     phone.logger.error({ err, id }, 'a message was not stored'));
+  if (content && isNew && !sender.own) react(phone, key);
+}
+
+/** What some numbers do by themselves with what they get. */
+function react(phone, { chat, from, id }) {
+  const { reads, replies } = phone.magic;
+  if (!reads && !replies) return;
+  const message = phone.chats.find(id, 'in');
+  const acts = phone.commit().then(async () => {
+    if (reads) await phone.read([message]);
+    if (replies) await phone.send(from, replies);
+  });
+  acts.catch((err) => phone.logger.warn({ err, id, chat }, 'a reaction failed'));
 }
 
 function askAgain(phone, node, sender, err) {

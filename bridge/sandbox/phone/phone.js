@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { PN, makeJid } from '../lib/jid.js';
+import { magic } from '../lib/magic.js';
 import { child, childBytes, children, el, seconds } from '../lib/nodes.js';
 import { Chats, view } from './chats.js';
 import { pack } from './content.js';
@@ -46,6 +47,8 @@ export class Phone {
     this.signal = new SignalState(store, record.id, record.keys);
     this.chats = new Chats(store, record.id);
     this.outbox = new Outbox(this);
+    /** What its number makes it do by itself. */
+    this.magic = magic(this.pn) ?? {};
   }
 
   get id() { return this.record.id; }
@@ -132,7 +135,8 @@ export class Phone {
     } else if (node.tag === 'ack') {
       if (node.attrs.class === 'message') this.#settle(`m${node.attrs.id}`, (q) => q.resolve(node));
     } else if (['message', 'receipt', 'notification'].includes(node.tag)) {
-      this.task(() => receive(this, node)).catch((err) => this.logger.error({ err, tag: node.tag, id: node.attrs.id }, 'a stanza could not be handled'));
+      const arrived = Date.now();
+      this.task(() => receive(this, node, arrived)).catch((err) => this.logger.error({ err, tag: node.tag, id: node.attrs.id }, 'a stanza could not be handled'));
     }
   }
 

@@ -1,5 +1,6 @@
 /** All virtual phones of this sandbox. */
 import { randomUUID } from 'node:crypto';
+import { magic } from '../lib/magic.js';
 import { openLine } from '../wa/line.js';
 import { PhoneError } from './error.js';
 import { makePhoneKeys } from './keys.js';
@@ -21,6 +22,13 @@ export class Phones {
     this.#store = store;
     this.#server = server;
     this.#logger = logger;
+    server.summon = (pn) => this.#summon(pn);
+  }
+
+  /** Numbers with a behaviour of their own have a phone as soon as somebody asks for them. */
+  async #summon(pn) {
+    const special = magic(pn);
+    if (special && !special.nobody && !this.#server.directory.byNumber(pn)) await this.create(`+${pn}`, special.name);
   }
 
   /** Puts the phones back on the network that were on it. */
@@ -84,11 +92,13 @@ export class Phones {
     const keys = makePhoneKeys();
     const account = this.#signUp(pn, name, keys);
     const phone = this.#add({
-      id: randomUUID(), number, name, online: true, lid: account.lid, linked: [], createdAt: new Date().toISOString(), keys,
+      id: randomUUID(), number, name, online: !magic(pn)?.away, lid: account.lid, linked: [], createdAt: new Date().toISOString(), keys,
     });
     phone.saveRecord();
     await Promise.all([this.#store.commit(), this.#server.store.commit()]);
     await phone.connect();
+    // It went on the network once, to leave its keys.
+    if (!phone.record.online) phone.disconnect();
     return phone;
   }
 

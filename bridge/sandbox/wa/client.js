@@ -12,7 +12,7 @@ export class Client {
   #requests = new Map();
   #closed = false;
 
-  /** @param {{send: (node: object) => void, close: () => void}} transport */
+  /** @param {{send: (node: object) => void, close: () => void, raw?: (bytes: Buffer) => void}} transport */
   constructor(transport) {
     this.#transport = transport;
   }
@@ -31,6 +31,12 @@ export class Client {
     if (this.#closed) return;
     if (lastNode) this.#transport.send(lastNode);
     this.close();
+  }
+
+  /** Bytes that are no stanza, where the connection has any. */
+  garbage(bytes) {
+    if (this.#transport.raw) this.#transport.raw(bytes);
+    else this.close();
   }
 
   close() {

@@ -111,8 +111,17 @@ function usyncUser(server, client, user, wanted) {
   return el('user', { jid: jidOf(account, 0, parsed.server) }, out);
 }
 
-function usync({ server, client, node }) {
+/** Numbers with a behaviour of their own come into being when they are asked for. */
+async function summon(server, user) {
+  const phone = bytes(child(user, 'contact'))?.toString().replace(/\D/g, '');
+  const jid = parseJid(user.attrs.jid);
+  const pn = phone ?? (jid?.server === PN ? jid.user : undefined);
+  if (pn && !server.directory.byNumber(pn)) await server.summon(pn);
+}
+
+async function usync({ server, client, node }) {
   const question = child(node, 'usync');
+  for (const user of children(child(question, 'list'), 'user')) await summon(server, user);
   const wanted = new Set(children(child(question, 'query')).map((n) => n.tag));
   const users = children(child(question, 'list'), 'user').map((u) => usyncUser(server, client, u, wanted)).filter(Boolean);
   return [el('usync', question.attrs, [el('result', {}, [...wanted].map((w) => el(w))), el('list', {}, users)])];

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-const KEEP = 10_000;
+export const KEEP = 100_000;
 
 export class WireLog {
   #entries = [];
@@ -16,9 +16,14 @@ export class WireLog {
     if (this.#entries.length > 2 * KEEP) this.#entries.splice(0, this.#entries.length - KEEP);
   }
 
-  /** @returns {object[]} oldest first */
-  list({ after = 0, limit = 1000 } = {}) {
-    return this.#entries.filter((e) => e.seq > after).slice(limit ? -limit : this.#entries.length);
+  /**
+   * @param {{after?: number, limit?: number, kind?: string}} [which] with `after`, the next ones; else the newest
+   * @returns {object[]} oldest first
+   */
+  list({ after, limit = 1000, kind } = {}) {
+    const fits = this.#entries.filter((e) => e.seq > (after ?? 0) && (!kind || e.kind === kind));
+    if (!limit) return fits;
+    return after === undefined ? fits.slice(-limit) : fits.slice(0, limit);
   }
 }
 

@@ -45,7 +45,7 @@ export class Pairing {
       refs: [],
       linking: false,
     };
-    for (let i = 0; i < REFS; i++) this.offer(client, `2@${randomBytes(48).toString('base64')}`, FIRST_MS + i * NEXT_MS);
+    for (let i = 0; i < this.#server.faults.codes(REFS); i++) this.offer(client, `2@${randomBytes(48).toString('base64')}`, FIRST_MS + i * NEXT_MS);
     const refs = client.registration.refs.map((ref) => el('ref', {}, Buffer.from(ref)));
     client.request({ type: 'set', xmlns: 'md' }, [el('pair-device', {}, refs)]).catch(() => {});
   }

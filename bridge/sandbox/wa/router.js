@@ -2,6 +2,7 @@
 import { child, children, el, seconds } from '../lib/nodes.js';
 import { LID, makeJid, parseJid } from '../lib/jid.js';
 import { jidOf } from './directory.js';
+import { strike } from './faults.js';
 import { describeCipher } from './log.js';
 
 /** The parts of a message and the device each is for: many with a list of participants, or a single one. */
@@ -49,16 +50,22 @@ export function routeMessage(server, client, node) {
   const parts = partsOf(node);
   const recipient = server.directory.resolve(to);
   // Faults are for what stands before the sandbox, so for linked devices only.
-  const fault = client.device === 0 || peerMessage ? { delay: 0 } : server.faults.forMessage(`+${recipient?.account.pn ?? parseJid(to)?.user}`);
+  const fault = client.device === 0 || peerMessage ? { delay: 0 } : server.faults.forMessage(recipient?.account.pn ?? parseJid(to)?.user);
   server.counts.messages += 1;
   server.log.add({
     kind: 'message', id, from: jidOf(account, client.device), to, type: node.attrs.type,
     parts: parts.map((p) => describeCipher(p.jid, p.enc)), ...(fault.reject ? { rejected: fault.reject } : {}),
   });
   const ack = (extra = {}) => {
-    server.counts.acks += 1;
-    client.send(el('ack', { class: 'message', id, from: to, t: seconds(), ...extra }));
+    for (let n = fault.twice ? 2 : 1; n > 0; n--) {
+      server.counts.acks += 1;
+      client.send(el('ack', { class: 'message', id, from: to, t: seconds(), ...extra }));
+    }
   };
+  if (fault.bans) {
+    strike(server, account, 'ban');
+    return undefined;
+  }
   if (fault.reject || !parseJid(to)) {
     server.counts.rejected += 1;
     return later(fault.delay, () => ack({ error: String(fault.reject ?? 479) }));
@@ -86,7 +93,7 @@ export function routeMessage(server, client, node) {
       client.close();
       server.gone(client);
     } else if (!fault.drop) {
-      later(fault.delay, ack);
+      later(fault.delay, () => server.faults.inOrder(client, ack));
     }
     server.release(queued);
   });

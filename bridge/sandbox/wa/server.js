@@ -32,6 +32,8 @@ export class WaServer {
       receipts: 0, retries: 0, handshake_failures: 0, errors: 0,
     };
     this.unhandled = {};
+    /** Makes the phone of a number that makes itself; see Phones. */
+    this.summon = async () => {};
   }
 
   /** @returns {import('./client.js').Client | undefined} the device's connection, if it has one */

@@ -2,6 +2,7 @@
 import { WebSocketServer } from 'ws';
 import { el } from '../lib/nodes.js';
 import { Client } from './client.js';
+import { banned } from './faults.js';
 import { NoiseServer } from './noise.js';
 
 export const SOCKET_PATH = '/ws/chat';
@@ -20,6 +21,10 @@ function admit(server, client, payload, clientStatic) {
     client.end(el('failure', { reason: '401', location: 'sandbox' }));
     return;
   }
+  if (server.faults.isBanned(account.pn)) {
+    client.end(banned());
+    return;
+  }
   server.login(client, account, device);
 }
 
@@ -28,7 +33,7 @@ function serve(server, ws) {
   const noise = new NoiseServer(server.keys.staticKey, server.keys.certificates, (data) => {
     if (ws.readyState === ws.OPEN) ws.send(data);
   });
-  const client = new Client({ send: (node) => noise.send(node), close: () => ws.close() });
+  const client = new Client({ send: (node) => noise.send(node), close: () => ws.close(), raw: (bytes) => ws.send(bytes) });
   let greeted = false;
   const deadline = setTimeout(() => { if (!greeted) ws.terminate(); }, HANDSHAKE_MS);
   ws.on('message', (data) => {

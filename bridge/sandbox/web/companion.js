@@ -10,6 +10,7 @@ import { PhoneError } from '../phone/error.js';
 import { PN, makeJid } from '../lib/jid.js';
 import { child, el } from '../lib/nodes.js';
 import { Client } from '../wa/client.js';
+import { banned } from '../wa/faults.js';
 
 const DONE = new Set(['sent', 'delivered', 'read']);
 
@@ -43,7 +44,8 @@ function openLine(server, { pn, device }, { onNode, onClose }) {
   // The last word ("removed", "replaced") must arrive before the end.
   const client = new Client({ send: (node) => setImmediate(onNode, node), close });
   server.counts.connections += 1;
-  server.login(client, account, account.devices.get(device));
+  if (server.faults.isBanned(pn)) client.end(banned());
+  else server.login(client, account, account.devices.get(device));
   return {
     send(node) {
       if (open) server.handle(client, node);
@@ -95,7 +97,7 @@ export class Companion extends Phone {
 
   /**
    * Goes on the network for a page. Another page that has it open is told that it was replaced.
-   * @param {{onMessage: (message: object) => void, onSynced: () => void, onEnd: (why: 'removed' | 'replaced' | 'closed') => void}} page
+   * @param {{onMessage: (message: object) => void, onSynced: () => void, onEnd: (why: 'removed' | 'replaced' | 'banned' | 'outdated' | 'closed') => void}} page
    */
   async open(page) {
     if (this.connected) await this.#replace();
@@ -128,6 +130,8 @@ export class Companion extends Phone {
     if (node.tag === 'stream:error') {
       const { type } = child(node, 'conflict')?.attrs ?? {};
       this.#lastWord = { device_removed: 'removed', replaced: 'replaced' }[type] ?? 'closed';
+    } else if (node.tag === 'failure') {
+      this.#lastWord = { 403: 'banned', 405: 'outdated' }[node.attrs.reason] ?? 'closed';
     } else if (node.tag === 'ib' && child(node, 'offline')) {
       // What waited came before this node and is handled in order; this comes after it.
       this.task(async () => this.#page?.onSynced?.()).catch(() => {});

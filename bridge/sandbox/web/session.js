@@ -3,6 +3,8 @@ import { Companion } from './companion.js';
 import { Linking } from './linking.js';
 
 const HISTORY = 2000;
+/** The page's word for why its device was hung up on for good. */
+const STATES = { replaced: 'CONFLICT', banned: 'TOS_BLOCK', outdated: 'DEPRECATED_VERSION' };
 const PHONE_STATUS = { pending: 0, failed: -1, sent: 1, delivered: 2, read: 3 };
 
 export class PageSession {
@@ -128,7 +130,7 @@ export class PageSession {
 
   #ended(companion, why) {
     if (why === 'removed') this.#forget(companion);
-    else if (why === 'replaced') this.send({ t: 'state', state: 'CONFLICT' });
+    else if (STATES[why]) this.send({ t: 'state', state: STATES[why] });
     else this.#ws.close();
   }
 

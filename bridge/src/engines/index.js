@@ -51,6 +51,7 @@
  * @property {(identity: object) => void} onPaired the phone has scanned; the connection will be restarted
  * @property {(identity: object) => void} onOpen
  * @property {(identity: object) => void} onProfile
+ * @property {(limit: {restricted: boolean, until: string|null}) => void} onRestricted WhatsApp has limited the account
  * @property {() => void} onInterrupted it is trying to connect again by itself; onOpen or onClose follows
  * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout'|'pairing_refused', code?: any}) => void} onClose
  * @property {(ack: {id: string, error?: string, at: string}) => void} onAck

@@ -13,6 +13,7 @@ import { EMPTY, ENDS, KEPT, NO_CODE, TOLD } from './states.js';
 
 const UNLINK_MS = 3000;
 const RETRY_AFTER_S = 2;
+const MAX_TIMER_MS = 2147483647;
 
 export class Session {
   #context;
@@ -25,6 +26,9 @@ export class Session {
   #desired = 'stopped';
   /** The number to be linked by a code that is typed; null: by one that is scanned. */
   #pairingPhone = null;
+  /** When WhatsApp's limit ends, if it said so. */
+  #restrictedUntil = null;
+  #limitTimer = null;
   #link = null;
   #leaveGate = null;
   #timer = null;
@@ -60,6 +64,7 @@ export class Session {
     this.#engine = engines.get(engineName ?? kept?.engine);
     this.#desired = kept?.desired ?? 'stopped';
     this.#pairingPhone = kept?.pairingPhone ?? null;
+    this.#restrictedUntil = kept?.restrictedUntil ?? null;
     Object.assign(this.#state, kept?.state);
     if (this.#desired === 'running') {
       Object.assign(this.#state, { status: 'connecting', reason: 'restart', connected_at: null });
@@ -149,7 +154,7 @@ export class Session {
 
   #write() {
     const state = Object.fromEntries(KEPT.map((name) => [name, this.#state[name]]));
-    const value = { engine: this.#engine.name, desired: this.#desired, pairingPhone: this.#pairingPhone, state };
+    const value = { engine: this.#engine.name, desired: this.#desired, pairingPhone: this.#pairingPhone, restrictedUntil: this.#restrictedUntil, state };
     return writeSealed(join(this.#dir, 'state'), this.#context.master, `session ${this.id} state`, value);
   }
 
@@ -378,6 +383,7 @@ export class Session {
       onPairingCode: heard((pairing) => this.#onPairingCode(pairing)),
       onPaired: heard((identity) => this.#onPaired(identity)),
       onOpen: heard((identity) => this.#onOpen(identity)),
+      onRestricted: heard((limit) => this.#onRestricted(limit)),
       onInterrupted: heard(() => this.#onInterrupted()),
       onProfile: heard((identity) => this.#onProfile(identity)),
       onClose: heard((reason) => this.#onClose(reason)),
@@ -422,13 +428,29 @@ export class Session {
     this.#change({
       status: 'connected',
       reason: null,
-      restricted: false,
+      restricted: this.#state.restricted && !this.#limitOver(),
       phone_number: phone,
       push_name: pushName,
       ...NO_CODE,
       connected_at: new Date().toISOString(),
     });
     this.#outbox.reconcile().catch((error) => this.logger.warn({ err: error }, 'what became of earlier messages is not known'));
+  }
+
+  /** WhatsApp tells of a limit once, and of its end perhaps; a time it names is believed. */
+  #onRestricted({ restricted, until }) {
+    this.#restrictedUntil = restricted ? until : null;
+    this.#change({ restricted });
+    clearTimeout(this.#limitTimer);
+    if (this.#restrictedUntil) {
+      const left = Math.min(Date.parse(until) - Date.now(), MAX_TIMER_MS);
+      this.#limitTimer = setTimeout(() => this.#limitOver() && this.#change({ restricted: false }), Math.max(left, 0));
+      this.#limitTimer.unref();
+    }
+  }
+
+  #limitOver() {
+    return this.#restrictedUntil !== null && Date.parse(this.#restrictedUntil) <= Date.now();
   }
 
   /** The link is there, but WhatsApp is not, for the moment. */
@@ -457,11 +479,11 @@ export class Session {
       return;
     }
     this.#desired = 'stopped';
-    const { status, reason, erase } = end;
+    const { erase, ...change } = end;
     if (erase) {
       this.#exclusive(() => this.#account.erase()).catch((error) => this.logger.error({ err: error }, 'credentials could not be erased'));
     }
-    this.#change({ status, reason, ...cleared });
+    this.#change({ ...change, ...cleared });
   }
 
   /** @returns {import('../engines/index.js').Link} */

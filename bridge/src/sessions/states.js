@@ -27,7 +27,7 @@ export const NO_CODE = { qr_code: null, qr_expires_at: null, pairing_code: null,
 
 /** How a socket's end changes the state: null means connect again. */
 export const ENDS = {
-  logged_out: { status: 'disconnected', reason: 'logged_out', erase: true },
+  logged_out: { status: 'disconnected', reason: 'logged_out', restricted: false, erase: true },
   banned: { status: 'failed', reason: 'banned' },
   replaced: { status: 'disconnected', reason: 'replaced' },
   incompatible: { status: 'failed', reason: 'incompatible' },

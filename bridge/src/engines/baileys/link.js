@@ -134,9 +134,12 @@ export class Link {
     }
   }
 
-  #onConnection({ qr, isNewLogin, connection, lastDisconnect }) {
+  #onConnection({ qr, isNewLogin, connection, lastDisconnect, reachoutTimeLock: lock }) {
     if (this.#ended) {
       return;
+    }
+    if (lock) {
+      this.#handlers.onRestricted({ restricted: lock.isActive, until: lock.timeEnforcementEnds?.toISOString() ?? null });
     }
     if (qr && this.#handlers.pairingPhone) {
       this.#requestPairingCode(this.#handlers.pairingPhone);

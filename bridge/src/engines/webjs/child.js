@@ -196,7 +196,10 @@ class Driver {
         const answer = await within(probeDeadlineMs, this.#page.evaluate(probe), 'an answer of the page');
         this.#failures = 0;
         this.tell({ type: 'alive', state: answer.state });
-        if (this.#initialised && answer.origin !== PAGE_ORIGIN) {
+        // The library listens only when the page is ready, which a page that was turned away never is.
+        if (ENDS[answer.state] && answer.state !== 'UNPAIRED') {
+          this.close(ENDS[answer.state], answer.state);
+        } else if (this.#initialised && answer.origin !== PAGE_ORIGIN) {
           this.close('network', 'navigated_away');
         } else if (await within(probeDeadlineMs, this.#nudge.after(answer), 'a nudge')) {
           this.tell({ type: 'new_codes' });
