@@ -79,7 +79,7 @@ test('lists can be cut', async (t) => {
   assert.deepEqual(await texts(`?chat=${encodeURIComponent(ben.number)}`), ['a', 'b', 'c']);
   assert.deepEqual(await texts('?chat=%2B491'), []);
   const all = await s.ok('GET', '/log');
-  assert.deepEqual(await s.ok('GET', `/log?after=${all[1].seq}&limit=1`), all.slice(-1));
+  assert.deepEqual(await s.ok('GET', `/log?after=${all[1].seq}&limit=1`), all.slice(2, 3));
 });
 
 test('other sites and other host names are turned away', async (t) => {
