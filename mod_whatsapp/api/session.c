@@ -10,6 +10,7 @@
 #include "../core/wa_audit.h"
 #include "../core/wa_auth.h"
 #include "../core/wa_recipient.h"
+#include "../core/wa_session_peek.h"
 #include "../core/wa_sessions.h"
 #include "../core/wa_users.h"
 #include "negotiate.h"
@@ -101,16 +102,37 @@ static wa_code find(wa_app *app, wa_req *req, const char **name,
     return code;
 }
 
+/* The answer as it was given a moment ago. */
+static void answer_again(wa_resp *resp, const wa_session_peek *peek)
+{
+    resp->content_type = "application/json";
+    resp->body = peek->text;
+    resp->body_len = peek->len;
+}
+
 WA_API_HANDLER(wa_api_session_status)
 {
     const char *name;
     wa_session *s;
-    wa_code code = find(app, req, &name, &s, r);
+    wa_code code;
 
-    if (code == WA_OK) {
-        wa_resp_json(
-            resp, req->pool, 200,
-            wa_api_session_json(app, s ? s : never_linked(req->pool, name)));
+    if (req->peek && req->peek->text) {
+        answer_again(resp, req->peek);
+        return WA_OK;
+    }
+    code = find(app, req, &name, &s, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    wa_resp_json(
+        resp, req->pool, 200,
+        wa_api_session_json(app, s ? s : never_linked(req->pool, name)));
+    /* A code to link a phone with is not for Redis, and changes all the time.
+     */
+    if (req->peek && resp->status == 200
+        && !(s && (s->qr_code || s->pairing_code))) {
+        wa_session_keep(app, req->pool, req->principal->user_id, req->peek,
+                        resp->body, resp->body_len);
     }
     return code;
 }

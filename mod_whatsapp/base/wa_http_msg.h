@@ -53,7 +53,8 @@ typedef struct wa_req {
     json_t *json;                           /* the checked body, or NULL */
     const char *text;                       /* the body as it came, or NULL */
     apr_size_t text_len;
-    struct wa_idem *idem; /* of an Idempotency-Key, or NULL */
+    struct wa_idem *idem;         /* of an Idempotency-Key, or NULL */
+    struct wa_session_peek *peek; /* its session in Redis, where it asks */
 } wa_req;
 
 /** Where a body goes that is made while it is sent (wa_resp_stream). */

@@ -14,16 +14,22 @@
 #include "wa_limits_local.h"
 #include "wa_networks.h"
 #include "wa_scope.h"
+#include "wa_session_peek.h"
 #include "wa_tx.h"
+
+/* The entry of a credential that nobody has. */
+#define NOBODY "-"
 
 /* Finds the principal and counts its request in one trip.
  *
  * Every entry names the generation it was loaded under; wa_auth_changed starts
  * the next one, so that no entry outlives a change, not even one that was
  * being loaded meanwhile. KEYS: the entry. ARGV: an entry to store first, or
- * ''; the generation it was loaded under. Answers the generation alone when
- * there is no entry, else {entry, requests of this minute, seconds left}. The
- * user's id stands first in the entry (principal_text). */
+ * ''; the generation it was loaded under; whether to look at the user's
+ * session too (wa_session_peek.h). Answers the generation alone when there is
+ * no entry, else {entry, requests of this minute, seconds left}, followed by
+ * the sessions' generation and what is kept of the session where that was asked
+ * for. The user's id stands first in the entry (principal_text). */
 static wa_redis_script auth_script = {
     "local g = redis.call('GET', 'wa:g') or '0'\n"
     "local e = ARGV[1]\n"
@@ -36,12 +42,19 @@ static wa_redis_script auth_script = {
     "  if not s or string.sub(s, 1, #g + 1) ~= g .. '|' then return g end\n"
     "  e = string.sub(s, #g + 2)\n"
     "end\n"
+    "if e == '" NOBODY "' then return {e, 0, 0} end\n"
     "local user = string.match(e, '^[^|]*')\n"
     "local t = tonumber(redis.call('TIME')[1])\n"
     "local k = 'wa:r:' .. user .. ':' .. math.floor(t / 60)\n"
     "local n = redis.call('INCR', k)\n"
     "if n == 1 then redis.call('EXPIRE', k, 120) end\n"
-    "return {e, n, 60 - t % 60}\n",
+    "if ARGV[3] == '' then return {e, n, 60 - t % 60} end\n"
+    "local s = redis.call('MGET', '" WA_SESSION_GENERATION "',\n"
+    "                     '" WA_SESSION_ENTRY "' .. user)\n"
+    "local sg, text = s[1] or '0', s[2] or ''\n"
+    "if string.sub(text, 1, #sg + 1) ~= sg .. '|' then text = ''\n"
+    "else text = string.sub(text, #sg + 2) end\n"
+    "return {e, n, 60 - t % 60, sg, text}\n",
     ""
 };
 
@@ -52,6 +65,7 @@ typedef struct credential {
     const char *lookup;     /* hash of key or cookie, or login's id */
     const char *key;        /* an API key, to be hashed by older secrets */
     const char *generation; /* Redis' when it had no entry, or NULL */
+    int nobody;             /* Redis knows that nobody has it */
 } credential;
 
 const char *wa_auth_bearer(const wa_req *req)
@@ -275,6 +289,12 @@ static apr_status_t find_principal(wa_app *app, const wa_req *req,
     return rv;
 }
 
+static wa_code unknown(const credential *c, wa_result *r)
+{
+    return c->key ? wa_fail(r, WA_E_BAD_KEY, NULL)
+                  : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
+}
+
 static wa_code load_principal(wa_app *app, const wa_req *req,
                               const credential *c, wa_principal **who,
                               wa_result *r)
@@ -293,8 +313,7 @@ static wa_code load_principal(wa_app *app, const wa_req *req,
         code = wa_db_fail(db, rv, req->request_id, r);
     }
     else if (!wa_db_count(rows)) {
-        code = c->key ? wa_fail(r, WA_E_BAD_KEY, NULL)
-                      : wa_fail(r, WA_E_BAD_TOKEN, "The login has ended");
+        code = unknown(c, r);
     }
     else {
         *who = principal_row(req->pool, rows);
@@ -303,21 +322,34 @@ static wa_code load_principal(wa_app *app, const wa_req *req,
     return code;
 }
 
-/* @return APR_SUCCESS with *who NULL when Redis has no entry */
+/* What the script says of the session. */
+static void read_peek(const wa_redis_reply *reply, wa_session_peek *peek)
+{
+    if (peek && reply->count == 5 && reply->elements[3].str) {
+        peek->generation = reply->elements[3].str;
+        peek->text = reply->elements[4].len ? reply->elements[4].str : NULL;
+        peek->len = reply->elements[4].len;
+        peek->at = apr_time_now();
+    }
+}
+
+/* @param store an entry to store first, or ""
+ * @return APR_SUCCESS with *who NULL when Redis has no entry, or c->nobody */
 static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
-                              const wa_principal *store, wa_principal **who,
+                              const char *store, wa_principal **who,
                               wa_limit_state *state)
 {
-    const char *argv[3];
+    const char *argv[4];
     wa_redis_script *script = &auth_script;
     wa_redis_reply *reply;
     wa_redis_cmd cmd;
     apr_status_t rv;
 
     argv[0] = c->cache_key;
-    argv[1] = store ? principal_text(req->pool, store) : "";
+    argv[1] = store;
     argv[2] = c->generation ? c->generation : "";
-    cmd = wa_redis_script_cmd(req->pool, script, 1, 3, argv);
+    argv[3] = req->peek ? "1" : "";
+    cmd = wa_redis_script_cmd(req->pool, script, 1, 4, argv);
     rv = wa_redis_pipeline_scripts(app->redis, req->pool, &cmd, 1, &script, 1,
                                    &reply);
     *who = NULL;
@@ -328,14 +360,20 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
         c->generation = reply->str;
         return APR_SUCCESS;
     }
-    if (reply->type != WA_REDIS_ARRAY || reply->count != 3) {
+    if (reply->type != WA_REDIS_ARRAY || reply->count < 3
+        || !reply->elements[0].str) {
         wa_log(WA_LOG_WARNING, req->request_id,
                "WA0111: Redis refused the limit script: %s",
                reply->type == WA_REDIS_ERROR ? reply->str : "odd answer");
         return APR_EGENERAL;
     }
+    c->nobody = !strcmp(reply->elements[0].str, NOBODY);
+    if (c->nobody) {
+        return APR_SUCCESS;
+    }
     *who = principal_parse(req->pool, reply->elements[0].str);
     if (*who) {
+        read_peek(reply, req->peek);
         state->requests.used = reply->elements[1].integer;
         state->requests.reset = (int)reply->elements[2].integer;
     }
@@ -353,12 +391,7 @@ static void count_locally(wa_app *app, const wa_req *req,
 
 void wa_auth_changed(wa_app *app, apr_pool_t *p, const char *request_id)
 {
-    static const char *const words[] = { "INCR", "wa:g" };
-    wa_redis_cmd cmd = { 2, words, NULL };
-    wa_redis_reply *reply;
-
-    if (wa_redis_pipeline(app->redis, p, &cmd, 1, &reply) != APR_SUCCESS
-        || reply->type != WA_REDIS_INT) {
+    if (wa_redis_incr(app->redis, p, "wa:g") != APR_SUCCESS) {
         wa_log(WA_LOG_WARNING, request_id,
                "WA0112: Redis could not be told of a changed principal; its"
                " entries end within a second");
@@ -419,6 +452,11 @@ static wa_code check_principal(const wa_app *app, const wa_req *req,
                                                  : WA_OK;
 }
 
+static int is_unknown(wa_code code)
+{
+    return code == WA_E_BAD_KEY || code == WA_E_BAD_TOKEN;
+}
+
 wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
                         wa_limit_state *state, wa_result *r)
 {
@@ -432,14 +470,21 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
     if (code != WA_OK) {
         return code;
     }
-    rv = ask_redis(app, req, &c, NULL, &who, state);
+    rv = ask_redis(app, req, &c, "", &who, state);
+    if (c.nobody) {
+        return unknown(&c, r);
+    }
     if (!who) {
         code = load_principal(app, req, &c, &loaded, r);
+        if (rv == APR_SUCCESS && is_unknown(code)) {
+            (void)ask_redis(app, req, &c, NOBODY, &who, state);
+        }
         if (!loaded) {
             return code;
         }
         if (rv == APR_SUCCESS) {
-            rv = ask_redis(app, req, &c, loaded, &who, state);
+            rv = ask_redis(app, req, &c, principal_text(req->pool, loaded),
+                           &who, state);
         }
         if (rv != APR_SUCCESS) {
             count_locally(app, req, loaded, state);

@@ -8,6 +8,7 @@
 #include "../base/wa_id.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "wa_session_peek.h"
 #include "wa_sessions.h"
 
 /* One event, as far as all kinds are alike. */
@@ -296,6 +297,23 @@ static wa_code check_batch(const wa_app *app, const json_t *batch, wa_result *r)
     return WA_OK;
 }
 
+/* Does it tell of the state of a session? */
+static int tells_of_session(const json_t *batch)
+{
+    const json_t *j;
+    size_t i;
+
+    json_array_foreach(json_object_get(batch, "events"), i, j)
+    {
+        const char *type = wa_json_str(j, "type");
+
+        if (type && !strncmp(type, "session.", 8)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
                                const char *request_id, const json_t *batch,
                                apr_int64_t *acked, wa_result *r)
@@ -325,5 +343,8 @@ wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
         code = wa_db_fail(db, rv, request_id, r);
     }
     wa_db_close(db);
+    if (tells_of_session(batch)) {
+        wa_session_changed(app, p, request_id);
+    }
     return code;
 }

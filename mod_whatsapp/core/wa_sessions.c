@@ -8,6 +8,7 @@
 #include "../base/wa_id.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "wa_session_peek.h"
 #include "wa_tx.h"
 
 #define NAME_MAX_LEN 64
@@ -132,6 +133,7 @@ static wa_code store_and_find(wa_app *app, apr_pool_t *p,
         code = wa_fail(r, WA_E_NOT_FOUND, NULL); /* deleted meanwhile */
     }
     wa_db_close(db);
+    wa_session_changed(app, p, request_id);
     return code;
 }
 
@@ -212,6 +214,7 @@ static void take_back(wa_app *app, const char *request_id, const want_job *job)
         }
     }
     wa_db_close(db);
+    wa_session_changed(app, job->p, request_id);
 }
 
 static int is_final(wa_code code)
@@ -233,6 +236,7 @@ wa_code wa_session_init(wa_app *app, apr_pool_t *p, const char *request_id,
     if (!*session) {
         return code;
     }
+    wa_session_changed(app, p, request_id);
     start.session = (*session)->id;
     start.engine = (*session)->engine;
     code = wa_bridge_session_start(&app->bridge, p, request_id, &start, &state,
@@ -255,8 +259,11 @@ static wa_code unwant(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *id, wa_result *r)
 {
     wa_db_rows *rows;
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_SESSION_UNWANT, &rows,
+                               r, id);
 
-    return WA_TX_QUERY(app, p, request_id, WA_SQL_SESSION_UNWANT, &rows, r, id);
+    wa_session_changed(app, p, request_id);
+    return code;
 }
 
 /* The wish is written down before the bridge hears it, so that nothing is

@@ -8,6 +8,7 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "../core/wa_session_peek.h"
 #include "../core/wa_sessions.h"
 
 #define INTERVAL apr_time_from_sec(5)
@@ -26,6 +27,7 @@ static void keep(wa_app *app, apr_pool_t *p, const char *id,
 
     if (wa_db_open(&db, p, &app->db) == APR_SUCCESS) {
         wa_session_store(db, p, id, NULL, state);
+        wa_session_changed(app, p, NULL);
     }
     wa_db_close(db);
 }

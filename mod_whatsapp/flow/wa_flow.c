@@ -8,12 +8,20 @@
 #include "../core/wa_auth.h"
 #include "../core/wa_idempotency.h"
 #include "../core/wa_limits.h"
+#include "../core/wa_session_peek.h"
 #include "../core/wa_usage.h"
 #include "wa_body.h"
 #include "wa_cors.h"
 
 /* One step of the line; all have this form so that they stand in a table. */
 typedef wa_code stage_fn(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r);
+
+/* What may only look at sessions, and names none, looks at the user's own:
+ * Redis may have its state, and is asked anyway. */
+static int looks_at_session(const wa_req *req)
+{
+    return req->route->scope == WA_SCOPE_SESSIONS_READ && !req->query;
+}
 
 static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
                             wa_result *r)
@@ -25,6 +33,9 @@ static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
         return wa_auth_internal(app, req, r);
     default:
         req->limits = apr_pcalloc(req->pool, sizeof(*req->limits));
+        if (looks_at_session(req)) {
+            req->peek = apr_pcalloc(req->pool, sizeof(*req->peek));
+        }
         return wa_auth_request(app, req, &req->principal, req->limits, r);
     }
 }

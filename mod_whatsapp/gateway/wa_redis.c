@@ -373,6 +373,16 @@ apr_status_t wa_redis_pipeline(wa_redis *redis, apr_pool_t *p,
     return rv;
 }
 
+apr_status_t wa_redis_incr(wa_redis *redis, apr_pool_t *p, const char *key)
+{
+    const char *const words[] = { "INCR", key };
+    const wa_redis_cmd cmd = { 2, words, NULL };
+    wa_redis_reply *reply;
+    apr_status_t rv = wa_redis_pipeline(redis, p, &cmd, 1, &reply);
+
+    return rv == APR_SUCCESS && reply->type != WA_REDIS_INT ? APR_EGENERAL : rv;
+}
+
 apr_status_t wa_redis_ping(wa_redis *redis, apr_pool_t *p,
                            apr_interval_time_t *latency)
 {

@@ -72,6 +72,10 @@ apr_status_t wa_redis_pipeline_scripts(wa_redis *redis, apr_pool_t *p,
                                        wa_redis_script *const *scripts,
                                        int nscripts, wa_redis_reply **replies);
 
+/** Add one to a counter. @return APR_EGENERAL when Redis refuses, else as
+ * wa_redis_pipeline */
+apr_status_t wa_redis_incr(wa_redis *redis, apr_pool_t *p, const char *key);
+
 /** PING within a bound. @param latency microseconds, may be NULL */
 apr_status_t wa_redis_ping(wa_redis *redis, apr_pool_t *p,
                            apr_interval_time_t *latency);
