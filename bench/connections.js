@@ -27,6 +27,11 @@ table([
     other(name),
   ]),
 ]);
+for (const [name, list] of Object.entries(slices)) {
+  for (const s of list.filter(({ socketErrors }) => socketErrors)) {
+    console.log(`  ${name}: ${s.errors}`);
+  }
+}
 for (const connections of [256, 1000]) {
   goal(`socket errors at ${connections} connections`, errors(`static file, ${connections}`) + errors(`status, ${connections}`), { most: 0 });
 }

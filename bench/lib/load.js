@@ -43,6 +43,7 @@ export async function slice({ path, key, lines, connections = 32, seconds = 2, h
     p99: r.p99 / 1e3,
     requests: r.requests,
     socketErrors: r.connect + r.read + r.write + r.timeout,
+    errors: `connect ${r.connect}, read ${r.read}, write ${r.write}, timeout ${r.timeout}`,
     notOk: r.status,
     cpu: Object.fromEntries(Object.entries(spent).map(([server, us]) => [server, us / r.requests])),
   };

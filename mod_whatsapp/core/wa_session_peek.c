@@ -40,8 +40,11 @@ void wa_session_keep(wa_app *app, apr_pool_t *p, const char *user_id,
 
 void wa_session_changed(wa_app *app, apr_pool_t *p, const char *request_id)
 {
-    if (wa_redis_incr(app->redis, p, WA_SESSION_GENERATION) != APR_SUCCESS) {
-        wa_log(WA_LOG_WARNING, request_id,
+    apr_status_t rv = wa_redis_incr(app->redis, p, WA_SESSION_GENERATION);
+
+    /* That Redis is left alone was said when that began. */
+    if (rv != APR_SUCCESS && rv != APR_EAGAIN) {
+        wa_log(WA_LOG_NOTICE, request_id,
                "WA0113: Redis could not be told of a changed session; what it"
                " keeps of sessions ends within a second");
     }

@@ -22,6 +22,9 @@
 
 #define CONNECT_WAIT apr_time_from_msec(100)
 #define ANSWER_WAIT apr_time_from_msec(50)
+/* For one of the connections, while others use all of them. That says nothing
+ * of Redis, which may be quick: there are just many who ask. */
+#define PLACE_WAIT apr_time_from_msec(500)
 /* The breaker opens after so many failures in a row within so long. One that
  * succeeded in between shows a Redis that is there: on a busy machine single
  * calls may be late, and that must not switch off the limits. */
@@ -79,6 +82,7 @@ static void note_failure(wa_redis *r)
     }
     apr_thread_mutex_unlock(r->lock);
     if (opened) {
+        apr_thread_cond_broadcast(r->came_free);
         wa_log(WA_LOG_ERR, NULL,
                "WA0221: Redis failed %d times in a row; it is left alone "
                "but for one try a second",
@@ -147,7 +151,7 @@ static void drop_idle(wa_redis *r)
 /* Take a place and, if there is one, an idle context for it. */
 static apr_status_t take(wa_redis *r, redisContext **c)
 {
-    apr_time_t deadline = apr_time_now() + ANSWER_WAIT;
+    apr_time_t deadline = apr_time_now() + PLACE_WAIT;
     apr_status_t rv = APR_SUCCESS;
 
     *c = NULL;
@@ -160,6 +164,10 @@ static apr_status_t take(wa_redis *r, redisContext **c)
             break;
         }
         apr_thread_cond_timedwait(r->came_free, r->lock, left);
+        if (r->next_probe) {
+            rv = APR_EAGAIN; /* those before us found that it is away */
+            break;
+        }
     }
     if (rv == APR_SUCCESS) {
         r->in_use++;
