@@ -7,7 +7,7 @@ make_folders() {
     if [[ ! -d $WA_BASE ]]; then mkdir -m 0711 "$WA_BASE"; fi
     # Others pass through WA_BASE to run.json; every folder in it is closed.
     chmod 0711 "$WA_BASE"
-    for d in log run etc tmp secrets redis sandbox bridge apache apache/run; do
+    for d in log run etc tmp secrets redis sandbox bridge media apache apache/run; do
         if [[ ! -d $WA_BASE/$d ]]; then mkdir -m 0700 "$WA_BASE/$d"; fi
     done
     mkdir -p "$WA_BASE"/run/{pids,started,hold} # closed by run's own mode

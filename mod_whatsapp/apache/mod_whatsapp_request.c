@@ -195,6 +195,22 @@ static apr_off_t send_stream(request_rec *r, const wa_req *req,
     return s.sent;
 }
 
+/* By httpd's own filters: ranges, sendfile where that is possible, and a
+ * client that is slow costs no thread. Mapped, what was sent would count as
+ * our memory. */
+static apr_off_t send_file(request_rec *r, const wa_resp *resp)
+{
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool, alloc);
+    apr_bucket *b = apr_brigade_insert_file(bb, resp->file, 0, resp->file_len,
+                                            r->pool);
+
+    apr_bucket_file_enable_mmap(b, 0);
+    APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(alloc));
+    (void)ap_pass_brigade(r->output_filters, bb);
+    return resp->file_len;
+}
+
 static int copy_header(void *out, const char *name, const char *value)
 {
     apr_table_setn(out, name, value);
@@ -211,13 +227,17 @@ static apr_off_t answer(request_rec *r, const wa_req *req, const wa_resp *resp)
     }
     ap_set_content_type(r, resp->content_type);
     if (!resp->produce) {
-        ap_set_content_length(r, (apr_off_t)resp->body_len);
+        ap_set_content_length(r, resp->file ? resp->file_len
+                                            : (apr_off_t)resp->body_len);
     }
     if (r->header_only) {
         return 0;
     }
     if (resp->produce) {
         return send_stream(r, req, resp);
+    }
+    if (resp->file) {
+        return send_file(r, resp);
     }
     /* A client that went away is httpd's to notice and log. */
     (void)ap_rwrite(resp->body, (int)resp->body_len, r);

@@ -102,6 +102,15 @@ WA_API_HANDLER(wa_api_events_of_user);
 /* events_stream.c */
 WA_API_HANDLER(wa_api_events_stream);
 
+/* media.c */
+struct wa_media;
+json_t *wa_api_media_json(apr_pool_t *p, const struct wa_media *m);
+WA_API_HANDLER(wa_api_media_upload);
+WA_API_HANDLER(wa_api_media_list);
+WA_API_HANDLER(wa_api_media_get);
+WA_API_HANDLER(wa_api_media_delete);
+WA_API_HANDLER(wa_api_internal_media);
+
 /* usage.c */
 WA_API_HANDLER(wa_api_usage);
 WA_API_HANDLER(wa_api_usage_of_user);

@@ -116,6 +116,28 @@ void wa_sha256(unsigned char out[32], const void *msg, apr_size_t msg_len)
     crypto_hash_sha256(out, msg, msg_len);
 }
 
+struct wa_sha256_state {
+    crypto_hash_sha256_state sodium;
+};
+
+wa_sha256_state *wa_sha256_begin(apr_pool_t *p)
+{
+    wa_sha256_state *state = apr_palloc(p, sizeof(*state));
+
+    crypto_hash_sha256_init(&state->sodium);
+    return state;
+}
+
+void wa_sha256_add(wa_sha256_state *state, const void *data, apr_size_t len)
+{
+    crypto_hash_sha256_update(&state->sodium, data, len);
+}
+
+void wa_sha256_end(wa_sha256_state *state, unsigned char out[32])
+{
+    crypto_hash_sha256_final(&state->sodium, out);
+}
+
 int wa_equal(const void *a, apr_size_t a_len, const void *b, apr_size_t b_len)
 {
     return a_len == b_len && sodium_memcmp(a, b, a_len) == 0;

@@ -35,6 +35,13 @@ const char *wa_seal(apr_pool_t *p, const char *secret, const char *purpose,
 const char *wa_unseal(apr_pool_t *p, const char *secret, const char *purpose,
                       const char *context, const char *sealed, apr_size_t *len);
 
+/** SHA-256 of what comes in pieces. */
+typedef struct wa_sha256_state wa_sha256_state;
+wa_sha256_state *wa_sha256_begin(apr_pool_t *p);
+void wa_sha256_add(wa_sha256_state *state, const void *data, apr_size_t len);
+/** Once, at the end. */
+void wa_sha256_end(wa_sha256_state *state, unsigned char out[32]);
+
 /** Equal? In time that depends on the lengths only. */
 int wa_equal(const void *a, apr_size_t a_len, const void *b, apr_size_t b_len);
 /** Equal strings? NULL equals nothing. */

@@ -27,6 +27,7 @@ static void fill(wa_resp *resp, apr_pool_t *p, int status, const char *type,
     resp->status = status;
     resp->content_type = type;
     resp->produce = NULL;
+    resp->file = NULL;
     resp->body_len = 0;
     resp->body = wa_json_dump(p, j, &resp->body_len);
     json_decref(j);
@@ -52,6 +53,16 @@ void wa_resp_stream(wa_resp *resp, const char *content_type,
     resp->body_len = 0;
     resp->produce = produce;
     resp->producer = baton;
+}
+
+void wa_resp_file(wa_resp *resp, const char *content_type, apr_file_t *file,
+                  apr_off_t len)
+{
+    resp->content_type = content_type;
+    resp->body = NULL;
+    resp->body_len = 0;
+    resp->file = file;
+    resp->file_len = len;
 }
 
 static json_t *errors_json(const apr_array_header_t *errors)

@@ -6,6 +6,7 @@
 #ifndef WA_HTTP_MSG_H
 #define WA_HTTP_MSG_H
 
+#include <apr_file_io.h>
 #include <apr_pools.h>
 #include <apr_tables.h>
 #include <apr_time.h>
@@ -89,6 +90,8 @@ typedef struct wa_resp {
     apr_size_t body_len;
     wa_produce_fn *produce; /* makes the body instead, or NULL */
     void *producer;         /* its baton */
+    apr_file_t *file;       /* is the body instead, or NULL */
+    apr_off_t file_len;
 } wa_resp;
 
 /** An empty 200 answer in p. */
@@ -102,6 +105,10 @@ void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j);
  * request */
 void wa_resp_stream(wa_resp *resp, const char *content_type,
                     wa_produce_fn *produce, void *baton);
+
+/** Answer with a file, from its beginning; ranges of it when asked for. */
+void wa_resp_file(wa_resp *resp, const char *content_type, apr_file_t *file,
+                  apr_off_t len);
 
 /** Answer with the problem in r (application/problem+json, RFC 9457), with
  * Retry-After, Allow and WWW-Authenticate where they belong. */

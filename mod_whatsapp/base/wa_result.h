@@ -44,14 +44,23 @@
     X(WA_E_IN_PROGRESS,      409, "idempotency_in_progress", "The first request with this key is under way") \
     X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
     X(WA_E_CURSOR_EXPIRED,   410, "cursor_expired",      "The events after this cursor are not kept any more") \
+    X(WA_E_MEDIA_IN_USE,     409, "media_in_use",        "A message that is still to be sent needs the file") \
+    X(WA_E_MEDIA_NOT_READY,  409, "media_not_ready",     "The file is not there yet")                \
+    X(WA_E_MEDIA_GONE,       410, "media_gone",          "The file is not there any more")           \
     X(WA_E_PRECONDITION,     412, "precondition_failed", "The resource has changed meanwhile")       \
     X(WA_E_BODY_TOO_LARGE,   413, "body_too_large",      "The body is larger than allowed")          \
+    X(WA_E_MEDIA_TOO_LARGE,  413, "media_too_large",     "The file is larger than its type may be")  \
     X(WA_E_MEDIA_TYPE,       415, "unsupported_media_type", "The body's media type is not supported") \
+    X(WA_E_MEDIA_REFUSED,    415, "media_type_refused",  "Files of this type are not taken")         \
     X(WA_E_INVALID,          422, "validation_failed",   "The request has invalid fields")           \
     X(WA_E_KEY_REUSED,       422, "idempotency_key_reused", "The Idempotency-Key belongs to another request") \
     X(WA_E_RECIPIENT,        422, "invalid_recipient",   "The recipient is not a phone number or WhatsApp id") \
     X(WA_E_NOT_ON_WHATSAPP,  422, "not_on_whatsapp",     "The recipient is not on WhatsApp")         \
     X(WA_E_REJECTED,         422, "rejected",            "WhatsApp refused the message")             \
+    X(WA_E_MEDIA_MISMATCH,   422, "media_type_mismatch", "The file is not what it is said to be")    \
+    X(WA_E_MEDIA_EMPTY,      422, "media_empty",         "The file has no bytes")                    \
+    X(WA_E_MEDIA_NOT_FOUND,  422, "media_not_found",     "There is no such file to send")            \
+    X(WA_E_MEDIA_FETCH,      422, "media_fetch_failed",  "The file could not be fetched from its URL") \
     X(WA_E_RATE_LIMITED,     429, "rate_limited",        "Too many requests")                        \
     X(WA_E_QUOTA_MINUTE,     429, "message_quota_minute", "The message quota of this minute is used up") \
     X(WA_E_QUOTA_DAY,        429, "message_quota_day",   "The message quota of this day is used up") \
@@ -64,7 +73,9 @@
     X(WA_E_BRIDGE_FULL,      503, "bridge_full",         "The WhatsApp bridge takes no further session") \
     X(WA_E_SESSION_UNAVAILABLE, 503, "session_unavailable", "The session is not connected at the moment") \
     X(WA_E_NOT_READY,        503, "not_ready",           "A part of the service is not available")   \
-    X(WA_E_ACK_TIMEOUT,      504, "ack_timeout",         "WhatsApp did not acknowledge in time")
+    X(WA_E_STORAGE,          503, "storage_unavailable", "Files can't be stored or read at the moment") \
+    X(WA_E_ACK_TIMEOUT,      504, "ack_timeout",         "WhatsApp did not acknowledge in time")     \
+    X(WA_E_STORAGE_FULL,     507, "storage_full",        "There is no room for the file")
 // clang-format on
 
 #define WA_CODE_ENUM(symbol, status, name, title) symbol,

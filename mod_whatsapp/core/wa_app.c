@@ -58,6 +58,16 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, token_life) },
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
     { "WhatsAppEventDays", SET_COUNT, APR_OFFSETOF(wa_settings, event_days) },
+    { "WhatsAppMediaDir", SET_TEXT, APR_OFFSETOF(wa_settings, media_dir) },
+    { "WhatsAppMediaDays", SET_COUNT, APR_OFFSETOF(wa_settings, media_days) },
+    { "WhatsAppMediaImageMax", SET_COUNT,
+      APR_OFFSETOF(wa_settings, media_image_max) },
+    { "WhatsAppMediaVideoMax", SET_COUNT,
+      APR_OFFSETOF(wa_settings, media_video_max) },
+    { "WhatsAppMediaAudioMax", SET_COUNT,
+      APR_OFFSETOF(wa_settings, media_audio_max) },
+    { "WhatsAppMediaDocumentMax", SET_COUNT,
+      APR_OFFSETOF(wa_settings, media_document_max) },
     { "WhatsAppCORSOrigin", SET_ORIGINS,
       APR_OFFSETOF(wa_settings, cors_origins) },
     { "WhatsAppFetchAllow", SET_NETS, APR_OFFSETOF(wa_settings, fetch_allow) },
@@ -84,6 +94,12 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->token_life = apr_time_from_sec(900);
     s->log_days = 90;
     s->event_days = 30;
+    s->media_dir = "/var/lib/mod_whatsapp/media";
+    s->media_days = 30;
+    s->media_image_max = 16;
+    s->media_video_max = 64;
+    s->media_audio_max = 16;
+    s->media_document_max = 100;
     return s;
 }
 
@@ -331,7 +347,8 @@ apr_status_t wa_app_make(wa_app **papp, apr_pool_t *p, const wa_settings *s,
     app->local_limits = wa_local_limits_make(p);
     app->health = wa_health_cache_make(p);
 
-    if (!app->local_limits || !app->health) {
+    app->magic = wa_magic_make(p);
+    if (!app->local_limits || !app->health || !app->magic) {
         *why = "no lock could be made";
         return APR_ENOLOCK;
     }

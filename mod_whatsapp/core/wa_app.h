@@ -15,6 +15,7 @@
 #include "../base/wa_net.h"
 #include "../gateway/wa_bridge.h"
 #include "../gateway/wa_db.h"
+#include "../gateway/wa_magic.h"
 #include "../gateway/wa_redis.h"
 
 struct wa_local_limits;
@@ -40,6 +41,12 @@ typedef struct wa_settings {
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
     int log_days;                     /* WhatsAppLogDays */
     int event_days;                   /* WhatsAppEventDays */
+    const char *media_dir;            /* WhatsAppMediaDir */
+    int media_days;                   /* WhatsAppMediaDays */
+    int media_image_max;              /* WhatsAppMediaImageMax, MiB */
+    int media_video_max;              /* WhatsAppMediaVideoMax */
+    int media_audio_max;              /* WhatsAppMediaAudioMax */
+    int media_document_max;           /* WhatsAppMediaDocumentMax */
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */
@@ -83,6 +90,7 @@ typedef struct wa_app {
     const char *instance; /* UUID of this process, owner of leases */
     struct wa_local_limits *local_limits; /* while Redis is away */
     struct wa_health_cache *health;
+    wa_magic *magic;
     struct wa_usage *usage; /* the request log's buffer, or NULL */
     struct wa_feed *feed;   /* wakes readers of events, or NULL */
     apr_uint32_t waiting;   /* requests in a waiting place; atomic */

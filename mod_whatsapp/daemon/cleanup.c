@@ -5,6 +5,7 @@
 #include <apr_general.h>
 
 #include "../base/wa_log.h"
+#include "../core/wa_media_store.h"
 
 #define INTERVAL apr_time_from_sec(3600)
 #define RETRY apr_time_from_sec(60)
@@ -13,6 +14,9 @@
 #define BATCH_TEXT APR_STRINGIFY(BATCH)
 /* Between two batches, so that the requests' own rows get through. */
 #define BREATHE apr_time_from_msec(50)
+
+/* No upload takes so long. */
+#define UPLOAD_MAX apr_time_from_sec(86400)
 
 /* Everything there is to do at a time, each with a connection of its own.
  * @param more set when there is more to do at once */
@@ -86,9 +90,28 @@ static apr_status_t old_events(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
     return rv;
 }
 
-static step_fn *const steps[] = { old_logins,           old_sums,
-                                  old_requests,         erased_users,
-                                  old_idempotency_keys, old_events };
+/* What nobody used for long: its row first, then the file behind it. */
+static apr_status_t old_media(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
+{
+    const char *days = wa_db_p_int(p, app->settings->media_days);
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_MEDIA_AGE, &rows, days, BATCH_TEXT);
+
+    *more = rv == APR_SUCCESS && wa_db_affected(rows) >= BATCH;
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_FORGET, NULL, days, BATCH_TEXT);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_FILES_ABANDONED, NULL, BATCH_TEXT);
+    }
+    wa_media_sweep(app, p, apr_time_now() - UPLOAD_MAX);
+    return rv;
+}
+
+static step_fn *const steps[] = {
+    old_logins,           old_sums,   old_requests, erased_users,
+    old_idempotency_keys, old_events, old_media
+};
 
 static apr_status_t run_step(wa_app *app, apr_pool_t *p, step_fn *step)
 {

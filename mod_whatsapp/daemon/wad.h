@@ -49,6 +49,9 @@ wad_job_fn wad_sessions_run;
 /* usage.c: adds up what was counted */
 wad_job_fn wad_usage_run;
 
+/* media.c: removes files that nobody has any more */
+wad_job_fn wad_media_run;
+
 /* cleanup.c: takes away what has had its time */
 wad_job_fn wad_cleanup_run;
 wad_job_fn wad_configuration_run;

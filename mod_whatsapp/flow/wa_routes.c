@@ -65,6 +65,10 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/events",              WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events },
     { "GET",  "/events/stream",       WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events_stream },
     { "GET",  "/users/{id}/events",   WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_events_of_user },
+    { "POST", "/media",               WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, 0, NULL, wa_api_media_upload },
+    { "GET",  "/media",               WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_media_list },
+    { "GET",  "/media/{id}",          WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_media_get },
+    { "DELETE", "/media/{id}",        WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, 0, NULL, wa_api_media_delete },
 
     { "GET",  "/usage",               WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_usage },
     { "GET",  "/users/{id}/usage",    WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_usage_of_user },
@@ -76,6 +80,7 @@ const wa_route wa_routes_api[] = {
 
 const wa_route wa_routes_internal[] = {
     { "POST", "/events",              WA_CALLER_INTERNAL, 0, EVENTS_BODY, NULL, wa_api_internal_events },
+    { "GET",  "/media/{id}",          WA_CALLER_INTERNAL, 0, 0, NULL, wa_api_internal_media },
     { "POST", "/credentials",         WA_CALLER_INTERNAL, 0, CREDENTIALS_BODY, NULL, wa_api_internal_credentials_store },
     { "POST", "/credentials/{id}/claim", WA_CALLER_INTERNAL, 0, SMALL, NULL, wa_api_internal_credentials_claim },
     { "POST", "/credentials/{id}/read", WA_CALLER_INTERNAL, 0, SMALL, NULL, wa_api_internal_credentials_page },

@@ -45,6 +45,7 @@ my %SAMPLE = (
         link_phone($owner) if session_of($owner)->{status} ne 'connected'; # a call before has unlinked it
         return send_text($owner, $friend, 'a sample')->{json}{id};
     },
+    media => sub { upload($owner, "a sample\n", 'a.txt', 'text/plain')->{json}{id} },
     users => sub { new_user()->{id} },
     sessions => sub {
         my $user = new_user();

@@ -91,6 +91,8 @@ none 'each library only behind its own file' "$(printf '%s\n' "$includes" | awk 
         door["sodium.h"] = "base/wa_crypto.c"
         door["jwt.h"] = "base/wa_jwt.c"
         door["qrencode.h"] = "base/wa_qr.c"
+        door["magic.h"] = "gateway/wa_magic.c"
+        door["zip.h"] = "gateway/wa_zip.c"
         door["png.h"] = "base/wa_qr.c"
         split("assert ctype errno fcntl inttypes limits locale math poll pthread setjmp signal " \
               "stdarg stddef stdint stdio stdlib string strings time unistd netdb", c, " ")

@@ -19,6 +19,7 @@
 #include "wa_sql_idempotency.h"
 #include "wa_sql_keys.h"
 #include "wa_sql_logins.h"
+#include "wa_sql_media.h"
 #include "wa_sql_messages.h"
 #include "wa_sql_sessions.h"
 #include "wa_sql_usage.h"
@@ -33,6 +34,7 @@
     WA_SQL_SESSIONS(X)                                                         \
     WA_SQL_CREDENTIALS(X)                                                      \
     WA_SQL_IDEMPOTENCY(X)                                                      \
+    WA_SQL_MEDIA(X)                                                            \
     WA_SQL_MESSAGES(X)                                                         \
     WA_SQL_EVENTS(X)                                                           \
     WA_SQL_USAGE(X)

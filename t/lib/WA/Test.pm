@@ -20,7 +20,7 @@ use WA::Stack;
 
 our @ISA = qw(Exporter);
 our @EXPORT = (qw(it step run_tests show wait_until problem pick admin_token
-    admin new_user new_key phone texts inbox link_phone send_text message
+    admin new_user new_key phone texts inbox link_phone send_text message form upload
     session_of steady_minute steady_day rows unique wait_ready UUID TIME),
     @WA::HTTP::EXPORT, @WA::Stack::EXPORT);
 
@@ -204,6 +204,28 @@ sub send_text {
     my ($user, $phone, $text, %headers) = @_;
     return api(POST => '/messages/send-text', key => $user->{key}, headers => \%headers,
         body => { recipient => ref $phone ? $phone->{number} : $phone, text => $text });
+}
+
+# A form: [name, value] of each field, [name, bytes, file name, type] of a file.
+# (content type, body)
+sub form {
+    my (@parts) = @_;
+    my $boundary = 'test' . unique();
+    my $body = '';
+    for (@parts) {
+        my ($name, $bytes, $file, $type) = @$_;
+        $body .= "--$boundary\r\nContent-Disposition: form-data; name=\"$name\""
+            . (defined $file ? "; filename=\"$file\"" : '')
+            . (defined $type ? "\r\nContent-Type: $type" : '') . "\r\n\r\n$bytes\r\n";
+    }
+    return ("multipart/form-data; boundary=$boundary", "$body--$boundary--\r\n");
+}
+
+sub upload {
+    my ($user, $bytes, $name, $type) = @_;
+    my ($content_type, $body) = form(['file', $bytes, $name, $type]);
+    return api(POST => '/media', key => $user->{key}, body => $body,
+        headers => { 'Content-Type' => $content_type });
 }
 
 sub message {

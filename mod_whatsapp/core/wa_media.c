@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_media.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_crypto.h"
+#include "../base/wa_file_name.h"
+#include "../base/wa_id.h"
+#include "wa_media_type.h"
+#include "wa_tx.h"
+
+#define MIB ((apr_off_t)1024 * 1024)
+
+apr_off_t wa_media_max(const wa_settings *s, wa_file_kind kind)
+{
+    const apr_off_t max[] = { s->media_image_max * MIB,
+                              s->media_video_max * MIB,
+                              s->media_audio_max * MIB,
+                              s->media_document_max * MIB };
+    apr_off_t most = 0;
+    int i;
+
+    if (kind < WA_KIND_COUNT) {
+        return max[kind];
+    }
+    for (i = 0; i < WA_KIND_COUNT; i++) {
+        most = max[i] > most ? max[i] : most;
+    }
+    return most;
+}
+
+wa_media *wa_media_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
+{
+    wa_media *m = apr_pcalloc(p, sizeof(*m));
+
+    m->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
+    m->source = apr_pstrdup(p, wa_db_str(rows, row, 1));
+    m->state = apr_pstrdup(p, wa_db_str(rows, row, 2));
+    m->file = apr_pstrdup(p, wa_db_str(rows, row, 3));
+    m->mime_type = apr_pstrdup(p, wa_db_str(rows, row, 4));
+    m->size = (apr_off_t)wa_db_int(rows, row, 5, 0);
+    m->sha256 = apr_pstrdup(p, wa_db_str(rows, row, 6));
+    m->file_name = apr_pstrdup(p, wa_db_str(rows, row, 7));
+    m->error_message = apr_pstrdup(p, wa_db_str(rows, row, 8));
+    m->created_at = wa_db_time(rows, row, 9);
+    m->last_used_at = wa_db_time(rows, row, 10);
+    m->session_id = apr_pstrdup(p, wa_db_str(rows, row, 11));
+    m->chat = apr_pstrdup(p, wa_db_str(rows, row, 12));
+    m->whatsapp_id = apr_pstrdup(p, wa_db_str(rows, row, 13));
+    m->user_id = apr_pstrdup(p, wa_db_str(rows, row, 14));
+    m->url = apr_pstrdup(p, wa_db_str(rows, row, 15));
+    m->attempts = (int)wa_db_int(rows, row, 16, 0);
+    return m;
+}
+
+/* --- keeping ---------------------------------------------------------------
+ */
+
+/* A content that is there already is put in its place once more: the same
+ * bytes, and so whoever claimed it first may have died before he wrote it. */
+static wa_code place(wa_app *app, apr_pool_t *p, const char *request_id,
+                     const char *user_id, wa_spool *s, wa_result *r)
+{
+    wa_db_rows *rows;
+    wa_code code = WA_TX_QUERY(
+        app, p, request_id, WA_SQL_MEDIA_FILE_CLAIM, &rows, r, s->name, user_id,
+        wa_hex(p, s->sha256, sizeof(s->sha256)), wa_db_p_int(p, s->size));
+
+    if (code == WA_OK) {
+        s->name = apr_pstrdup(p, wa_db_str(rows, 0, 0));
+        code = wa_spool_keep(s, app, p, r);
+    }
+    return code;
+}
+
+wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *user_id, const char *source, wa_spool *s,
+                      const wa_media_said *said, wa_media **media, wa_result *r)
+{
+    const wa_file_type *type = NULL;
+    wa_db_rows *rows;
+    wa_code code = wa_media_type_find(app, p, s->path, s->file, s->size,
+                                      said->type, said->name, &type, r);
+
+    if (code == WA_OK && s->size > wa_media_max(app->settings, type->kind)) {
+        code = wa_fail(r, WA_E_MEDIA_TOO_LARGE,
+                       "A file of type %s may have %" APR_OFF_T_FMT " bytes",
+                       type->mime, wa_media_max(app->settings, type->kind));
+    }
+    if (code == WA_OK) {
+        code = wa_spool_finish(s, r);
+    }
+    if (code == WA_OK) {
+        code = place(app, p, request_id, user_id, s, r);
+    }
+    if (code == WA_OK) {
+        code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_INSERT, &rows, r,
+                           wa_id_uuid(p), user_id, source, s->name, type->mime,
+                           wa_file_name_safe(p, said->name, type));
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!wa_db_count(rows)) {
+        /* The same content was deleted at this very moment. */
+        (void)wa_media_file_remove(app, p, s->name);
+        return wa_fail_retry(r, WA_E_STORAGE, 1, NULL);
+    }
+    *media = wa_media_from_row(p, rows, 0);
+    return WA_OK;
+}
+
+/* --- looking up ------------------------------------------------------------
+ */
+
+static wa_code one(apr_pool_t *p, wa_code code, const wa_db_rows *rows,
+                   wa_media **media, wa_result *r)
+{
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!wa_db_count(rows)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    *media = wa_media_from_row(p, rows, 0);
+    return WA_OK;
+}
+
+wa_code wa_media_get(wa_app *app, apr_pool_t *p, const char *request_id,
+                     const char *user_id, const char *id, wa_media **media,
+                     wa_result *r)
+{
+    wa_db_rows *rows = NULL;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_BY_ID, &rows, r,
+                       user_id, id);
+    return one(p, code, rows, media, r);
+}
+
+wa_code wa_media_get_any(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const char *id, wa_media **media, wa_result *r)
+{
+    wa_db_rows *rows = NULL;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FOR_BRIDGE, &rows, r,
+                       id);
+    return one(p, code, rows, media, r);
+}
+
+wa_code wa_media_open(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_media *m, apr_file_t **file, wa_result *r)
+{
+    wa_db_rows *rows;
+
+    if (!strcmp(m->state, "fetching")) {
+        return wa_fail_retry(r, WA_E_MEDIA_NOT_READY, 2, NULL);
+    }
+    if (!m->file) {
+        wa_fail(r, WA_E_MEDIA_GONE, NULL);
+        r->detail = m->error_message;
+        return WA_E_MEDIA_GONE;
+    }
+    if (m->last_used_at < apr_time_now() - apr_time_from_sec(3600)) {
+        wa_result *ignored = wa_result_make(p);
+
+        (void)WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_TOUCH, &rows,
+                          ignored, m->id);
+    }
+    return wa_media_file_open(file, app, p, m->file, r);
+}
+
+wa_code wa_media_page(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *user_id, apr_time_t after_at,
+                      const char *after_id, int limit,
+                      apr_array_header_t **found, wa_result *r)
+{
+    wa_db_rows *rows;
+    int i;
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_PAGE, &rows, r,
+                               user_id, wa_db_p_time(p, after_at), after_id,
+                               wa_db_p_int(p, limit));
+
+    if (code != WA_OK) {
+        return code;
+    }
+    *found = apr_array_make(p, wa_db_count(rows) + 1, sizeof(wa_media));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        APR_ARRAY_PUSH(*found, wa_media) = *wa_media_from_row(p, rows, i);
+    }
+    return WA_OK;
+}
+
+/* --- letting go ------------------------------------------------------------
+ */
+
+typedef struct removal {
+    apr_pool_t *p;
+    const char *user_id, *id;
+    const char *file; /* to be removed from disk, or NULL */
+} removal;
+
+/* The file's row is locked first: then what sees no other owner of it is
+ * right, and whoever comes with the same content waits. */
+static apr_status_t delete_row(wa_app *app, wa_db *db, void *baton,
+                               wa_result *r)
+{
+    removal *d = baton;
+    const char *file = NULL;
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_MEDIA_LOCK_FILE, &rows, d->user_id,
+                                d->id);
+
+    if (rv == APR_SUCCESS && wa_db_count(rows)) {
+        file = apr_pstrdup(d->p, wa_db_str(rows, 0, 0));
+    }
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_DELETE, &rows, d->user_id, d->id);
+    }
+    if (rv == APR_SUCCESS && !wa_db_affected(rows)) {
+        wa_fail(r, WA_E_NOT_FOUND, NULL);
+        return rv;
+    }
+    if (rv == APR_SUCCESS && file) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_FILE_DROP, &rows, file);
+        d->file = rv == APR_SUCCESS && wa_db_count(rows) ? file : NULL;
+    }
+    return rv;
+}
+
+wa_code wa_media_delete(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const char *user_id, const char *id, wa_result *r)
+{
+    removal d = { p, user_id, id, NULL };
+    wa_db_rows *rows;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = wa_tx_run(app, p, request_id, delete_row, &d, r);
+    if (code == WA_OK && d.file
+        && wa_media_file_remove(app, p, d.file) == APR_SUCCESS) {
+        wa_result *ignored = wa_result_make(p);
+
+        /* What fails here whatsappd does later. */
+        (void)WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILE_GONE, &rows,
+                          ignored, d.file);
+    }
+    return code;
+}
+
+int wa_media_remove_dropped(wa_app *app, apr_pool_t *p, int max)
+{
+    wa_db *db = NULL;
+    wa_db_rows *rows;
+    int i, n = -1;
+
+    if (wa_db_open(&db, p, &app->db) == APR_SUCCESS
+        && WA_DB_RUN(db, WA_SQL_MEDIA_FILES_DROPPED, &rows, wa_db_p_int(p, max))
+               == APR_SUCCESS) {
+        n = wa_db_count(rows);
+        for (i = 0; i < n; i++) {
+            const char *name = apr_pstrdup(p, wa_db_str(rows, i, 0));
+
+            if (wa_media_file_remove(app, p, name) != APR_SUCCESS
+                || WA_DB_RUN(db, WA_SQL_MEDIA_FILE_GONE, NULL, name)
+                       != APR_SUCCESS) {
+                n = -1;
+            }
+        }
+    }
+    wa_db_close(db);
+    return n;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file wa_media.h
+ * @brief Files of a user: kept, looked up, opened, let go.
+ *
+ * The database knows a file before it is in its place and until it is gone.
+ * The same content of a user is on disk once; that of another is another file,
+ * so that nobody learns what others have.
+ */
+#ifndef WA_MEDIA_H
+#define WA_MEDIA_H
+
+#include "../base/wa_file_type.h"
+#include "wa_app.h"
+#include "wa_media_store.h"
+
+typedef struct wa_media {
+    const char *id;
+    const char *source; /* upload, url, inbound */
+    const char *state;  /* stored, fetching, on_demand, failed, gone */
+    const char *file;   /* name in the store, or NULL */
+    const char *mime_type;
+    apr_off_t size;     /* 0: not known */
+    const char *sha256; /* hex, or NULL */
+    const char *file_name;
+    const char *error_message;
+    apr_time_t created_at, last_used_at;
+    const char *session_id, *chat, *whatsapp_id; /* inbound */
+    const char *user_id;
+    const char *url;
+    int attempts;
+} wa_media;
+
+/** Bytes a file of a kind may have; of any kind with WA_KIND_COUNT. */
+apr_off_t wa_media_max(const wa_settings *s, wa_file_kind kind);
+
+/** What a client said of a file. */
+typedef struct wa_media_said {
+    const char *type; /* Content-Type, or NULL */
+    const char *name; /* file name, or NULL */
+} wa_media_said;
+
+/** Check what was written and keep it. The spool is used up.
+ * @param source upload, url
+ * @return WA_OK with media; what wa_media_type_find says; WA_E_STORAGE, …
+ *         and database errors: then nothing is kept */
+wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *user_id, const char *source, wa_spool *spool,
+                      const wa_media_said *said, wa_media **media,
+                      wa_result *r);
+
+/** @return WA_OK or WA_E_NOT_FOUND (also for another user's), … */
+wa_code wa_media_get(wa_app *app, apr_pool_t *p, const char *request_id,
+                     const char *user_id, const char *id, wa_media **media,
+                     wa_result *r);
+
+/** For the bridge, which may have any that it was told to send.
+ * @return WA_OK or WA_E_NOT_FOUND */
+wa_code wa_media_get_any(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const char *id, wa_media **media, wa_result *r);
+
+/** Open its file, and note that it was used.
+ * @return WA_OK, WA_E_MEDIA_GONE, WA_E_MEDIA_NOT_READY, WA_E_STORAGE */
+wa_code wa_media_open(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_media *media, apr_file_t **file, wa_result *r);
+
+/** A page of a user's files, newest first.
+ * @param after_at, after_id of the last one seen; 0 from the newest
+ * @param found of wa_media */
+wa_code wa_media_page(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *user_id, apr_time_t after_at,
+                      const char *after_id, int limit,
+                      apr_array_header_t **found, wa_result *r);
+
+/** Let it go. @return WA_OK, WA_E_NOT_FOUND, WA_E_MEDIA_IN_USE, … */
+wa_code wa_media_delete(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const char *user_id, const char *id, wa_result *r);
+
+/** Remove from disk up to max files that nobody has any more.
+ * @return how many, or -1 when that failed */
+int wa_media_remove_dropped(wa_app *app, apr_pool_t *p, int max);
+
+/** A wa_media of a row of the statements that return its columns. */
+wa_media *wa_media_from_row(apr_pool_t *p, const wa_db_rows *rows, int row);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file wa_sql_media.h @brief Statements about files. */
+#ifndef WA_SQL_MEDIA_H
+#define WA_SQL_MEDIA_H
+
+// clang-format off
+/* The columns of a wa_media. */
+#define WA_SQL_MEDIA_COLUMNS                                                  \
+    "d.id, d.source, d.state, d.file, d.mime_type, d.size,"                   \
+    " encode(d.sha256, 'hex'), d.file_name, d.error_message, "                \
+    WA_SQL_TIME("d.created_at") ", " WA_SQL_TIME("d.last_used_at") ","        \
+    " d.session_id, d.chat, d.whatsapp_id, d.user_id, d.url, d.attempts"
+
+#define WA_SQL_MEDIA(X)                                                       \
+    /* A place for a content of a user: the one it has, or this.              \
+     * $1 name, $2 user, $3 SHA-256 as hex, $4 size -> name */                \
+    X(MEDIA_FILE_CLAIM,                                                       \
+      "INSERT INTO media_files (name, user_id, sha256, size)"                 \
+      " VALUES ($1, $2, decode($3, 'hex'), $4)"                               \
+      " ON CONFLICT (user_id, sha256) WHERE NOT dropped"                      \
+      " DO UPDATE SET touched_at = now() RETURNING name")                     \
+    /* The file is in its place. $1 id, $2 user, $3 source, $4 file,          \
+     * $5 media type, $6 file name -> its columns; no row when the file was   \
+     * dropped meanwhile */                                                   \
+    X(MEDIA_INSERT,                                                           \
+      "WITH f AS (SELECT name, size, sha256 FROM media_files"                 \
+      "  WHERE name = $4 AND NOT dropped FOR SHARE)"                          \
+      " INSERT INTO media AS d (id, user_id, source, state, file, mime_type," \
+      "  size, sha256, file_name) SELECT $1, $2, $3, 'stored', f.name, $5,"   \
+      "  f.size, f.sha256, $6 FROM f RETURNING " WA_SQL_MEDIA_COLUMNS)        \
+    /* $1 user, $2 id */                                                      \
+    X(MEDIA_BY_ID,                                                            \
+      "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d"                          \
+      " WHERE d.user_id = $1 AND d.id = $2")                                  \
+    /* For the bridge. $1 id */                                               \
+    X(MEDIA_FOR_BRIDGE,                                                       \
+      "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d"                          \
+      " JOIN users u ON u.id = d.user_id WHERE d.id = $1 AND u.is_active")    \
+    /* Of a user, newest first. $1 user, $2 time and $3 id of the last row    \
+     * seen or NULL, $4 rows */                                               \
+    X(MEDIA_PAGE,                                                             \
+      "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d WHERE d.user_id = $1"     \
+      " AND ($2::timestamptz IS NULL"                                         \
+      "  OR (d.created_at, d.id) < ($2::timestamptz, $3::uuid))"              \
+      " ORDER BY d.created_at DESC, d.id DESC LIMIT $4::integer")             \
+    /* It was used: it ages from now, by the hour. $1 id */                   \
+    X(MEDIA_TOUCH,                                                            \
+      "UPDATE media SET last_used_at = now() WHERE id = $1"                   \
+      " AND last_used_at < now() - interval '1 hour'")                        \
+    /* $1 user, $2 id -> its file, locked against others that drop or use it */\
+    X(MEDIA_LOCK_FILE,                                                        \
+      "SELECT f.name FROM media_files f JOIN media d ON d.file = f.name"      \
+      " WHERE d.user_id = $1 AND d.id = $2 FOR UPDATE OF f")                  \
+    /* $1 user, $2 id */                                                      \
+    X(MEDIA_DELETE, "DELETE FROM media WHERE user_id = $1 AND id = $2")       \
+    /* A file that is locked, if nothing else needs it. $1 name -> name */    \
+    X(MEDIA_FILE_DROP,                                                        \
+      "UPDATE media_files SET dropped = true WHERE name = $1"                 \
+      " AND NOT EXISTS (SELECT 1 FROM media WHERE file = $1) RETURNING name") \
+    /* It is gone from the disk. $1 name */                                   \
+    X(MEDIA_FILE_GONE,                                                        \
+      "DELETE FROM media_files WHERE name = $1 AND dropped")                  \
+    /* Files to be removed from the disk. $1 how many -> names */             \
+    X(MEDIA_FILES_DROPPED,                                                    \
+      "SELECT name FROM media_files WHERE dropped ORDER BY touched_at"        \
+      " LIMIT $1::integer")                                                   \
+    /* Nobody has it, and no upload that is under way can want it: what       \
+     * crashes and ageing left. $1 how many */                                \
+    X(MEDIA_FILES_ABANDONED,                                                  \
+      "UPDATE media_files SET dropped = true WHERE name IN"                   \
+      " (SELECT f.name FROM media_files f WHERE NOT f.dropped"                \
+      "  AND f.touched_at < now() - interval '1 hour'"                        \
+      "  AND NOT EXISTS (SELECT 1 FROM media d WHERE d.file = f.name)"        \
+      "  ORDER BY f.touched_at LIMIT $1::integer FOR UPDATE SKIP LOCKED)"     \
+      " AND touched_at < now() - interval '1 hour'")                          \
+    /* What was not used for so long has no file any more. $1 days, $2 rows */\
+    X(MEDIA_AGE,                                                              \
+      "UPDATE media SET state = 'gone', file = NULL WHERE id IN"              \
+      " (SELECT d.id FROM media d WHERE d.state <> 'gone'"                    \
+      "  AND d.last_used_at < now() - $1::integer * interval '1 day'"         \
+      "  ORDER BY d.last_used_at LIMIT $2::integer FOR UPDATE SKIP LOCKED)")  \
+    /* And after as long again it is forgotten. $1 days, $2 rows */           \
+    X(MEDIA_FORGET,                                                           \
+      "DELETE FROM media WHERE id IN (SELECT d.id FROM media d"               \
+      "  WHERE d.state = 'gone' AND d.last_used_at"                           \
+      "   < now() - 2 * $1::integer * interval '1 day'"                       \
+      "  ORDER BY d.last_used_at LIMIT $2::integer FOR UPDATE SKIP LOCKED)")
+// clang-format on
+
+#endif
