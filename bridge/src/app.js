@@ -7,6 +7,7 @@ import { faultFields } from './log.js';
 import { Problem, problemBody, toProblem } from './problems.js';
 import { engineRoutes } from './routes/engines.js';
 import { healthRoutes } from './routes/health.js';
+import { mediaRoutes } from './routes/media.js';
 import { messageRoutes } from './routes/messages.js';
 import { sessionRoutes } from './routes/sessions.js';
 
@@ -87,7 +88,7 @@ export function buildApp(context) {
     return answer(request, reply, problem);
   });
 
-  for (const routes of [healthRoutes, engineRoutes, sessionRoutes, messageRoutes]) {
+  for (const routes of [healthRoutes, engineRoutes, sessionRoutes, messageRoutes, mediaRoutes]) {
     app.register(routes, context);
   }
   return app;

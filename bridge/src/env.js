@@ -90,6 +90,9 @@ export function readEnv(env) {
   if (mode !== 'sandbox' && mode !== 'live') {
     errors.push('BRIDGE_MODE must be sandbox or live');
   }
+  if (mode === 'live' && env.NODE_EXTRA_CA_CERTS) {
+    errors.push('NODE_EXTRA_CA_CERTS is refused in live mode: it is for the sandbox, and whoever has its key could be WhatsApp');
+  }
   if (env.NODE_TLS_REJECT_UNAUTHORIZED === '0') {
     errors.push('NODE_TLS_REJECT_UNAUTHORIZED=0 is refused: TLS is the only proof of who is at the other end');
   }

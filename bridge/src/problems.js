@@ -7,17 +7,22 @@ const TABLE = {
   unauthorized: [401, 'The bearer secret is missing or wrong'],
   not_found: [404, 'There is nothing here'],
   session_not_found: [404, 'There is no such session'],
+  media_not_found: [404, 'There is no such file'],
   session_not_linked: [409, 'No phone is linked to the session'],
   conflict: [409, 'A phone is linked to the session by another engine'],
+  media_gone: [410, 'WhatsApp no longer has the file'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],
   unknown_engine: [422, 'There is no such engine'],
   invalid_recipient: [422, 'The recipient is not a WhatsApp id'],
   not_on_whatsapp: [422, 'The recipient is not on WhatsApp'],
   rejected: [422, 'WhatsApp refused the message'],
+  media_refused: [422, 'WhatsApp refused the file'],
+  media_too_large: [422, 'The file is larger than the engine can carry'],
   internal: [500, 'The bridge failed'],
   not_supported: [501, 'The engine of the session cannot do this'],
   bridge_full: [503, 'The bridge takes no further session'],
+  media_unavailable: [503, 'The file can not be carried at the moment'],
   session_unavailable: [503, 'The session is not connected at the moment'],
   ack_timeout: [504, 'WhatsApp has not acknowledged the message yet'],
   outcome_unknown: [504, 'Whether the message was sent is not known'],
@@ -28,13 +33,13 @@ export class Problem extends Error {
   /**
    * @param {keyof typeof TABLE} code
    * @param {string} [detail]
-   * @param {{retryAfter?: number}} [options] seconds
+   * @param {{retryAfter?: number, status?: number}} [options] `retryAfter` in seconds; `status` other than the table's
    */
-  constructor(code, detail, { retryAfter } = {}) {
+  constructor(code, detail, { retryAfter, status } = {}) {
     super(detail ?? TABLE[code][1]);
     this.name = 'Problem';
     this.code = code;
-    this.status = TABLE[code][0];
+    this.status = status ?? TABLE[code][0];
     this.title = TABLE[code][1];
     this.retryAfter = retryAfter;
   }

@@ -12,6 +12,7 @@ import { EnvError, readEnv } from './env.js';
 import { EventJournal } from './events/journal.js';
 import { Publisher } from './events/publisher.js';
 import { createLogger, faultFields } from './log.js';
+import { MediaSource } from './media/source.js';
 import { memoryByEngine } from './memory.js';
 import { Limits } from './sessions/limits.js';
 import { Registry } from './sessions/registry.js';
@@ -60,12 +61,13 @@ async function start() {
   await makePrivateDirectory(dataDir);
   await lockDirectory(dataDir);
   const bridgeId = await permanentId(dataDir, randomUUID);
-  const engines = await loadEngines({ waUrl: settings.waUrl, defaultEngine: settings.defaultEngine, webjs: settings.webjs, logger });
+  const internal = { url: settings.internalUrl, secret: settings.internalSecret, bridgeId };
+  const { waUrl, defaultEngine, webjs } = settings;
+  const engines = await loadEngines({ waUrl, defaultEngine, webjs, mediaSource: new MediaSource(internal), logger });
   const journal = await EventJournal.open(join(dataDir, 'events'), {
     master,
     onError: (error) => logger.error({ err: error }, 'the event journal could not be written, will be repeated'),
   });
-  const internal = { url: settings.internalUrl, secret: settings.internalSecret, bridgeId };
   const replicator = settings.keys === 'module' ? new Replicator(new CredentialsClient(internal), logger) : null;
   const { maxSessions, maxMemory } = settings;
   const memory = () => Object.values(memoryByEngine()).reduce((sum, bytes) => sum + bytes, 0);

@@ -65,10 +65,11 @@ component() {
             "BRIDGE_INTERNAL_SECRET_FILE=$SECRETS/internal_secret"
             "BRIDGE_MASTER_KEY_FILE=$SECRETS/master_key"
             "BRIDGE_DATA_DIR=$WA_BASE/bridge" LOG_LEVEL=info NODE_ENV=production)
+        # The sandbox's media hosts speak TLS under an authority of its own; live,
+        # the bridge refuses to trust one more.
         [[ $WA_MODE != sandbox ]] ||
-            ENVV+=("BRIDGE_WA_URL=ws://127.0.0.1:$SANDBOX_PORT/ws/chat")
-        [[ -z ${NODE_EXTRA_CA_CERTS:-} ]] ||
-            ENVV+=("NODE_EXTRA_CA_CERTS=$NODE_EXTRA_CA_CERTS")
+            ENVV+=("BRIDGE_WA_URL=ws://127.0.0.1:$SANDBOX_PORT/ws/chat"
+                "NODE_EXTRA_CA_CERTS=$WA_BASE/sandbox/ca.pem")
         ;;
     whatsappd)
         CMD=("$WA_ROOT/build/whatsappd" -f -c "$WA_BASE/whatsappd.conf")

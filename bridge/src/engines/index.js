@@ -8,6 +8,7 @@
  * @property {string} name
  * @property {string} version
  * @property {string[]} capabilities what it can do; the API answers 501 for the rest
+ * @property {number} mediaMaxBytes of one file, either way
  * @property {string|null} [unavailable] why it can't be used here
  * @property {(options: AccountOptions) => Promise<Account>} openAccount
  *
@@ -24,9 +25,12 @@
  * @typedef {object} Account
  * @property {boolean} linked there are credentials of a phone
  * @property {() => {phone: string|null, pushName: string|null}} identity
- * @property {(onInbound: (message: {key: string, data: object}) => Promise<void>) => void} receive
- *           the promise resolves when the event is durable; called at once for what a crash cut off
- * @property {(text: string) => Buffer} encodeText
+ * @property {(onInbound: (message: {key: string, data: object, ref?: object}) => Promise<void>) => void} receive
+ *           `ref` is what openMedia() needs; the promise resolves when the event is durable; called at once for what a crash cut off
+ * @property {(content: {type: string, text?: string, media?: object}, link: Link) => Promise<Buffer>} encode a message as it is
+ *           kept; of engines that can send a message again, its file is at WhatsApp then
+ * @property {(ref: object, link: () => Link) => Promise<object>} [openMedia] the file of a received message: `stream`, `size`,
+ *           `mimeType`, and `remove`, called when it was read; of engines with the capability inbound_media
  * @property {boolean} [held] this bridge holds the session
  * @property {() => Promise<void>} [hold] resolves when this bridge may connect; MovedError: another one has the session
  * @property {(handlers: LinkHandlers) => Link} connect
@@ -55,6 +59,7 @@
  * @property {() => void} onInterrupted it is trying to connect again by itself; onOpen or onClose follows
  * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout'|'pairing_refused', code?: any}) => void} onClose
  * @property {(ack: {id: string, error?: string, at: string}) => void} onAck
+ * @property {(echo: {id: string, at: string}) => void} onEcho another device of the account got a copy of an own message
  * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt
  * @property {() => void} onActivity
  * @property {(id: string) => Promise<Buffer|null>} loadMessage content of a message sent earlier
@@ -92,10 +97,11 @@ export class Engines {
 
   list() {
     const all = [...new Set([...this.#engines.values()].flatMap(({ capabilities }) => capabilities))];
-    return [...this.#engines.values()].map(({ name, version, capabilities, unavailable = null }) => ({
+    return [...this.#engines.values()].map(({ name, version, capabilities, mediaMaxBytes, unavailable = null }) => ({
       name,
       version,
       capabilities,
+      media_max_bytes: mediaMaxBytes,
       lacks: all.filter((capability) => !capabilities.includes(capability)),
       available: unavailable === null,
       reason: unavailable,
@@ -104,7 +110,7 @@ export class Engines {
 }
 
 /** Loads every engine that is installed. */
-export async function loadEngines({ waUrl, defaultEngine, webjs, logger }) {
-  const engines = await Promise.all([createBaileysEngine({ waUrl, logger }), createWebjsEngine({ waUrl, webjs, logger })]);
+export async function loadEngines({ waUrl, defaultEngine, webjs, mediaSource, logger }) {
+  const engines = await Promise.all([createBaileysEngine({ waUrl, mediaSource, logger }), createWebjsEngine({ waUrl, webjs, mediaSource, logger })]);
   return new Engines(engines, defaultEngine);
 }

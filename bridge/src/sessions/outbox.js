@@ -13,7 +13,7 @@ const RETRY_AFTER_S = 2;
 
 export class Outbox {
   #sent;
-  #encodeText;
+  #encode;
   #link;
   #tell;
   #attempts = new Map();
@@ -24,21 +24,21 @@ export class Outbox {
   /**
    * @param {object} options
    * @param {import('./sent-log.js').SentLog} options.sent
-   * @param {(text: string) => Buffer} options.encodeText
+   * @param {(content: object, link: object) => Promise<Buffer>} options.encode a message as it is kept; puts its file at WhatsApp
    * @param {() => import('../engines/index.js').Link} options.link the open link; throws a Problem when there is none
    * @param {(data: object) => void} options.tell appends a message.status event
    * @param {boolean} [options.repeatable] a message sent again under its id is shown once
    */
-  constructor({ sent, encodeText, link, tell, repeatable = true }) {
+  constructor({ sent, encode, link, tell, repeatable = true }) {
     this.#sent = sent;
-    this.#encodeText = encodeText;
+    this.#encode = encode;
     this.#link = link;
     this.#tell = tell;
     this.#repeatable = repeatable;
   }
 
   /**
-   * @param {{id: string, to: string, text: string, timeoutMs: number}} request
+   * @param {{id: string, to: string, type: string, text?: string, media?: object, timeoutMs: number}} request
    * @returns {Promise<{whatsapp_id: string, status: 'sent', sent_at: string, chat: string}>}
    */
   async send(request) {
@@ -66,12 +66,12 @@ export class Outbox {
     return this.#repeatable ? new Problem('ack_timeout', detail, { retryAfter: RETRY_AFTER_S }) : new Problem('outcome_unknown', detail);
   }
 
-  #begin({ id, text }, recipient, earlier) {
+  #begin({ id, type, text, media }, recipient, earlier) {
     const attempt = earlier ?? newAttempt();
     this.#attempts.set(id, attempt);
     attempt.leftAt = null;
     const before = this.#chats.get(recipient.jid) ?? Promise.resolve();
-    const run = before.then(() => this.#transmit(attempt, id, text, recipient));
+    const run = before.then(() => this.#transmit(attempt, id, { type, text, media }, recipient));
     const settled = run.catch((error) => this.#fail(id, attempt, error));
     this.#chats.set(recipient.jid, settled);
     void settled.then(() => {
@@ -82,7 +82,7 @@ export class Outbox {
     return attempt;
   }
 
-  async #transmit(attempt, id, text, recipient) {
+  async #transmit(attempt, id, content, recipient) {
     const link = this.#link();
     // A repeat goes to the same chat with the same content, whatever it says now.
     let sent = this.#sent.get(id);
@@ -91,7 +91,7 @@ export class Outbox {
       message = await this.#sent.message(id);
     } else {
       const chat = await this.#resolve(link, recipient);
-      message = this.#encodeText(text);
+      message = await this.#encode(content, link);
       this.#sent.begin(id, chat, message);
       sent = this.#sent.get(id);
     }
@@ -178,6 +178,14 @@ export class Outbox {
     // Answered only when a repeat after kill -9 would find it.
     await this.#sent.flush();
     this.#settle(id, (attempt) => attempt.resolve(answer(id, sent)));
+  }
+
+  /** Another device of the account has got a copy of an own message: then WhatsApp has it. */
+  async onEcho({ id, at }) {
+    const sent = this.#sent.get(id);
+    if (sent && !sent.sentAt) {
+      await this.#acknowledged(id, sent, at);
+    }
   }
 
   /** A phone has said something about this id. */

@@ -3,10 +3,12 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { errorFields } from '../log.js';
 import { Problem } from '../problems.js';
 import { makePrivateDirectory, readSealed, writeSealed } from '../storage/files.js';
 import { Backoff } from './backoff.js';
+import { MediaLog } from './media-log.js';
 import { Outbox } from './outbox.js';
 import { SentLog } from './sent-log.js';
 import { EMPTY, ENDS, KEPT, NO_CODE, TOLD } from './states.js';
@@ -22,6 +24,7 @@ export class Session {
   #account;
   #sent;
   #outbox;
+  #media;
   #state = { ...EMPTY };
   #desired = 'stopped';
   /** The number to be linked by a code that is typed; null: by one that is scanned. */
@@ -84,9 +87,14 @@ export class Session {
       name: `session ${this.id} sent`,
       onError: (error) => this.logger.error({ err: error }, 'the sent log could not be written, will be repeated'),
     });
+    this.#media = await MediaLog.open(join(this.#dir, 'media'), {
+      master,
+      name: `session ${this.id} media`,
+      onError: (error) => this.logger.error({ err: error }, 'the media log could not be written, will be repeated'),
+    });
     this.#outbox = new Outbox({
       sent: this.#sent,
-      encodeText: (text) => this.#account.encodeText(text),
+      encode: (content, link) => this.#account.encode(content, link),
       link: () => this.#openLink(),
       tell: (data) => journal.append({ session: this.id, type: 'message.status', data }),
       repeatable: this.#engine.capabilities.includes('caller_message_id'),
@@ -94,9 +102,14 @@ export class Session {
     this.#account.receive((message) => this.#tellInbound(message));
   }
 
-  async #tellInbound({ key, data }) {
+  async #tellInbound({ key, data, ref }) {
     const { journal } = this.#context;
     const name = `${this.id}|${key}`;
+    if (ref && !this.#media.has(data.whatsapp_id, data.chat)) {
+      this.#media.put(data.whatsapp_id, data.chat, ref);
+      // Whoever hears of the file may ask for it at once, also after a crash.
+      await this.#media.flush();
+    }
     if (!journal.has(name)) {
       journal.append({ session: this.id, type: 'message.inbound', data, key: name });
     }
@@ -391,6 +404,9 @@ export class Session {
       onAck: (ack) => {
         this.#outbox.onAck(ack).catch((error) => this.logger.error({ err: error }, 'acknowledgement'));
       },
+      onEcho: (echo) => {
+        this.#outbox.onEcho(echo).catch((error) => this.logger.error({ err: error }, 'echo'));
+      },
       onReceipt: (receipt) => this.#outbox.onReceipt(receipt),
       loadMessage: (id) => this.#sent.message(id),
       durable: () => {
@@ -500,12 +516,36 @@ export class Session {
     throw new Problem('session_not_linked', `The session is ${this.#state.status}`);
   }
 
-  /** @param {{id: string, to: string, type: string, text: string, timeoutMs: number}} request */
+  /** @param {{id: string, to: string, type: string, text?: string, media?: import('../media/source.js').Media, timeoutMs: number}} request */
   async send(request) {
-    if (!this.#engine.capabilities.includes(request.type)) {
-      throw new Problem('not_supported', `${this.#engine.name} cannot send ${request.type}`);
+    const { name, capabilities, mediaMaxBytes } = this.#engine;
+    if (!capabilities.includes(request.type)) {
+      throw new Problem('not_supported', `${name} cannot send ${request.type}`);
+    }
+    if (request.media?.size > mediaMaxBytes) {
+      throw new Problem('media_too_large', `${name} carries files of at most ${mediaMaxBytes} bytes`);
     }
     return this.#outbox.send(request);
+  }
+
+  /**
+   * The file of a received message.
+   * @param {string} id of the message
+   * @param {string} [chat]
+   * @returns {Promise<{stream: Readable, size: number, mimeType: string}>}
+   */
+  async media(id, chat) {
+    if (!this.#engine.capabilities.includes('inbound_media')) {
+      throw new Problem('not_supported', `${this.#engine.name} cannot fetch files`);
+    }
+    const ref = await this.#media.get(id, chat);
+    if (!ref) {
+      throw new Problem('media_not_found', 'No file of such a message is known');
+    }
+    const { stream, size, mimeType, remove } = await this.#account.openMedia(ref, () => this.#openLink());
+    const readable = Readable.from(stream, { objectMode: false });
+    readable.once('close', () => void remove());
+    return { stream: readable, size, mimeType };
   }
 
   contact(phone) {
@@ -521,7 +561,7 @@ export class Session {
 
   /** Resolves when everything decided so far is on disk. */
   async flush() {
-    await Promise.all([this.#account.flush(), this.#sent.flush()]);
+    await Promise.all([this.#account.flush(), this.#sent.flush(), this.#media.flush()]);
   }
 
   /** Ends the session's part in this process; what is desired stays as it is. */
@@ -536,6 +576,7 @@ export class Session {
       await this.#write();
       await this.#account.close();
       await this.#sent.close();
+      await this.#media.close();
     } catch (error) {
       this.logger.error({ err: errorFields(error) }, 'the session could not be closed cleanly');
     }

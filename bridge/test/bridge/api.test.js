@@ -119,7 +119,13 @@ test('unknown fields, wrong types and large bodies are refused', async (t) => {
   assert.equal((await call('PUT', '/v1/sessions/no-uuid')).status, 400);
   assert.equal((await call('GET', '/v1/health?x=1')).status, 400);
   assert.equal((await call('PUT', `/v1/sessions/${randomUUID()}`, { engine: 'none' })).body.code, 'unknown_engine');
-  assert.equal((await post({ ...good, type: 'image' })).body.code, 'not_supported');
+  assert.equal((await post({ ...good, type: 'poll' })).body.code, 'not_supported');
+  const media = { id: 'f1', mime_type: 'image/png', size: 1, sha256: 'a'.repeat(64) };
+  assert.equal((await post({ ...good, type: 'image', media })).body.code, 'not_supported');
+  assert.equal((await post({ ...good, media })).body.code, 'invalid_request');
+  assert.equal((await post({ ...good, type: 'image' })).body.code, 'invalid_request');
+  assert.equal((await post({ ...good, type: 'voice', media })).body.code, 'invalid_request');
+  assert.equal((await post({ ...good, type: 'image', media: { ...media, sha256: 'x' } })).body.code, 'invalid_request');
 });
 
 test('sent means acknowledged; repeats cost nothing', async (t) => {
@@ -332,6 +338,7 @@ test('a doubtful environment keeps the bridge from starting', async (t) => {
     { LOG_LEVEL: 'loud' },
     { BRIDGE_DATA_DIR: '' },
     { NODE_TLS_REJECT_UNAUTHORIZED: '0' },
+    { NODE_EXTRA_CA_CERTS: file('ca.pem', ''), BRIDGE_MODE: 'live' },
   ];
   for (const change of bad) {
     assert.throws(() => readEnv({ ...good, ...change }), EnvError, JSON.stringify(change));

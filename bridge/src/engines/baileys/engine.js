@@ -5,15 +5,23 @@ import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { errorFields, maskText } from '../../log.js';
 import { Problem } from '../../problems.js';
+import { Gate } from '../../sessions/backoff.js';
 import { DurableMap } from '../../storage/durable-map.js';
 import { ReplicatedMap } from '../../storage/replicated-map.js';
 import { hooks as allHooks } from './hooks.js';
 import { describeInbound, describePlaintext } from './inbound.js';
 import { loadBaileys } from './library.js';
 import { Link } from './link.js';
+import { BaileysMedia } from './media.js';
 import { SignalStore } from './store.js';
 
-const CAPABILITIES = ['qr', 'pairing_code', 'text', 'receipts', 'inbound', 'contact_check', 'caller_message_id'];
+const CAPABILITIES = [
+  'qr', 'pairing_code', 'text', 'image', 'document', 'video', 'audio', 'voice', 'receipts', 'inbound', 'inbound_media', 'contact_check',
+  'caller_message_id',
+];
+const MEDIA_MAX_BYTES = 2 * 1024 * 1024 * 1024;
+/** Files under way at a time, in all sessions. */
+const FILES_AT_ONCE = 8;
 
 /** A session's credentials, keys and inbox; see engines/index.js for what an account is. */
 export class BaileysAccount {
@@ -69,12 +77,12 @@ export class BaileysAccount {
       this.store.markSilent(id);
       return;
     }
-    const { key, data } = described;
+    const { key, data, ref } = described;
     // First the inbox, then the event: were the event told and the ratchet then lost in a crash, the message
     // would be decrypted and told again.
     const told = this.store.wasSeen(key)
       ? this.#options.eventsDurable()
-      : this.store.flush().then(() => this.#onInbound({ key, data }));
+      : this.store.flush().then(() => this.#onInbound({ key, data, ref }));
     this.store.see(key);
     told.then(() => this.store.settle(id, key)).catch((error) => this.#options.logger.error({ err: error }, 'inbox'));
   }
@@ -94,11 +102,19 @@ export class BaileysAccount {
     }
   }
 
-  /** The content of a text message, as it is kept for repeats and retries. */
-  encodeText(text) {
+  /** The content of a message, as it is kept for repeats and retries. Its file is at WhatsApp then. */
+  async encode({ type, text, media }, link) {
     const { Message } = this.#baileys.proto;
-    const content = { extendedTextMessage: { text }, messageContextInfo: { messageSecret: randomBytes(32) } };
+    const what = media
+      ? await this.#options.media.encode({ type, text, media }, (fresh) => link.mediaConnection(fresh))
+      : { extendedTextMessage: { text } };
+    const content = { ...what, messageContextInfo: { messageSecret: randomBytes(32) } };
     return Buffer.from(Message.encode(Message.fromObject(content)).finish());
+  }
+
+  /** The file of a received message; needs no connection. */
+  openMedia(ref) {
+    return this.#options.media.open(ref);
   }
 
   /** @returns {Link} */
@@ -155,16 +171,19 @@ async function openReplicated(path, options) {
  * @param {object} options
  * @param {string|null} options.waUrl the sandbox's socket; null for WhatsApp's own
  * @param {import('pino').Logger} options.logger
+ * @param {import('../../media/source.js').MediaSource} [options.mediaSource] where files to send come from
  * @param {typeof allHooks} [options.hooks]
  * @param {(path: string, options: object) => Promise<DurableMap>} [options.openStore] where keys are kept
  * @returns {Promise<import('../index.js').Engine>}
  */
-export async function createBaileysEngine({ waUrl, logger, hooks = allHooks, openStore = DurableMap.open }) {
+export async function createBaileysEngine({ waUrl, logger, mediaSource, hooks = allHooks, openStore = DurableMap.open }) {
   const baileys = await loadBaileys(hooks, logger);
+  const gate = new Gate(FILES_AT_ONCE);
   return {
     name: 'baileys',
     version: baileys.packageVersion,
     capabilities: CAPABILITIES,
+    mediaMaxBytes: MEDIA_MAX_BYTES,
     async openAccount({ id, dir, master, eventsDurable, replicator, take, onMoved, logger: sessionLogger }) {
       const onError = (error) => sessionLogger.error({ err: error }, 'keys could not be written, will be repeated');
       const path = join(dir, 'keys.log');
@@ -179,7 +198,8 @@ export async function createBaileysEngine({ waUrl, logger, hooks = allHooks, ope
       }
       const hold = async () => map.hold?.();
       const held = () => map.held ?? true;
-      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, hold, held, logger: sessionLogger } });
+      const media = new BaileysMedia(baileys, { dir, source: mediaSource, sandbox: waUrl !== null, gate, logger: sessionLogger });
+      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, hold, held, media, logger: sessionLogger } });
     },
   };
 }

@@ -45,6 +45,11 @@ export function closeKind(error) {
   }
 }
 
+/** @param {string|undefined} t seconds since 1970, as in stanzas */
+function timeOf(t) {
+  return new Date(Number(t) * 1000 || Date.now()).toISOString();
+}
+
 export class Link {
   #baileys;
   #account;
@@ -189,6 +194,9 @@ export class Link {
 
   #onMessage(node) {
     this.#handlers.onActivity();
+    if (node.attrs.recipient && this.#isOwn(node.attrs.from)) {
+      this.#handlers.onEcho({ id: node.attrs.id, at: timeOf(node.attrs.t) });
+    }
     for (const child of Array.isArray(node.content) ? node.content : []) {
       if (child.tag === 'enc' && child.content instanceof Uint8Array) {
         this.#stanzas.set(child.content, node);
@@ -205,7 +213,7 @@ export class Link {
     }
     const items = Array.isArray(content) ? (content.find((child) => child.tag === 'list')?.content ?? []) : [];
     const ids = [attrs.id, ...(Array.isArray(items) ? items : []).map((item) => item.attrs?.id)].filter(Boolean);
-    const at = new Date((Number(attrs.t) || Math.floor(Date.now() / 1000)) * 1000).toISOString();
+    const at = timeOf(attrs.t);
     for (const id of ids) {
       this.#handlers.onReceipt({ id, chat: this.#baileys.jidNormalizedUser(attrs.from), status, at });
     }
@@ -218,17 +226,21 @@ export class Link {
 
   #onAck({ attrs }) {
     this.#handlers.onActivity();
-    const seconds = Number(attrs.t);
     this.#handlers.onAck({
       id: attrs.id,
       error: attrs.error,
-      at: seconds ? new Date(seconds * 1000).toISOString() : new Date().toISOString(),
+      at: timeOf(attrs.t),
     });
   }
 
   /** Hands a message to the socket; resolves when its stanza has left. */
   async send({ id, to, message }) {
     await this.#sock.relayMessage(to, this.#baileys.proto.Message.decode(message), { messageId: id });
+  }
+
+  /** Where files go, and with which word. @param {boolean} fresh the last answer is of no use any more */
+  mediaConnection(fresh) {
+    return this.#sock.refreshMediaConn(fresh);
   }
 
   /**

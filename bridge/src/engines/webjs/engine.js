@@ -157,8 +157,8 @@ export class WebjsAccount {
     return this.#waIdOf.get(id) ?? id;
   }
 
-  encodeText(text) {
-    return Buffer.from(JSON.stringify({ text }));
+  async encode({ type, text, media }) {
+    return Buffer.from(JSON.stringify({ type, text, media }));
   }
 
   /** @returns {Link} */

@@ -21,7 +21,7 @@ export function fakeEngine() {
         receive: (onInbound) => {
           engine.inbound = onInbound;
         },
-        encodeText: (text) => Buffer.from(text),
+        encode: async ({ text }) => Buffer.from(text),
         connect(handlers) {
           const link = {
             handlers,

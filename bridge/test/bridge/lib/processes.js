@@ -2,7 +2,7 @@
  * The sandbox, the bridge and a stand-in for the module, for tests. Everything on loopback, in its own directory.
  */
 import { spawn } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -48,10 +48,10 @@ async function call(url, method, path, body, headers = {}) {
 
 /** A child process whose output is JSON lines. */
 class Child {
-  constructor(file, env, flags = []) {
+  constructor(file, env) {
     this.lines = new Record();
     this.text = '';
-    this.process = spawn(process.execPath, [...flags, join(ROOT, file)], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.process = spawn(process.execPath, [join(ROOT, file)], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.exited = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve({ code, signal })));
     for (const stream of [this.process.stdout, this.process.stderr]) {
       let rest = '';
@@ -82,15 +82,14 @@ function parse(line) {
 /** Starts the sandbox; `phone()` makes a phone and gives back what a person can do with it. */
 export async function startSandbox(t) {
   const dir = temporaryDirectory(t);
-  const child = new Child('sandbox/server.js', { SANDBOX_LISTEN: '127.0.0.1:0', SANDBOX_DATA_DIR: dir, LOG_LEVEL: 'info' }, [
-    '--import',
-    join(ROOT, 'test/bridge/lib/sound-phones.js'),
-  ]);
+  const child = new Child('sandbox/server.js', { SANDBOX_LISTEN: '127.0.0.1:0', SANDBOX_DATA_DIR: dir, LOG_LEVEL: 'info' });
   atEnd(t, () => child.kill('SIGKILL'));
   const up = await child.lines.until((lines) => lines.find(({ socket }) => socket), `the sandbox is up: ${child.text}`);
   const sandbox = {
     url: up.url,
     socketUrl: up.socket,
+    /** What a bridge must trust to carry files. */
+    authority: join(dir, 'ca.pem'),
     call: async (method, path, body) => {
       const answer = await call(up.url, method, path, body);
       if (answer.status >= 400) {
@@ -108,7 +107,23 @@ export async function startSandbox(t) {
         number,
         jid: `${number.slice(1)}@s.whatsapp.net`,
         scan: (qr) => sandbox.call('POST', `/phones/${id}/scan`, { qr }),
-        send: (to, text) => sandbox.call('POST', `/phones/${id}/send`, { to, text }),
+        send: (to, text, quote) => sandbox.call('POST', `/phones/${id}/send`, { to, text, quote }),
+        sendFile: async (to, bytes, mimeType, fields) => {
+          const query = new URLSearchParams({ to, ...fields });
+          const response = await fetch(`${up.url}/phones/${id}/files?${query}`, { method: 'POST', headers: { 'content-type': mimeType }, body: bytes });
+          if (response.status !== 201) {
+            throw new Error(`sandbox files: ${response.status} ${await response.text()}`);
+          }
+          return response.json();
+        },
+        /** The file of a message, when it has been fetched. */
+        file: async (messageId) => {
+          await eventually(async () => (await phone.messages()).some((m) => m.id === messageId && m.media?.state === 'ready'), 'the file is there');
+          return Buffer.from(await (await fetch(`${up.url}/phones/${id}/messages/${messageId}/file`)).arrayBuffer());
+        },
+        react: (message, emoji) => sandbox.call('POST', `/phones/${id}/react`, { message_id: message, emoji }),
+        edit: (message, text) => sandbox.call('POST', `/phones/${id}/edit`, { message_id: message, text }),
+        remove: (message) => sandbox.call('POST', `/phones/${id}/delete`, { message_id: message }),
         messages: () => sandbox.call('GET', `/phones/${id}/messages`),
         read: (messageId) => sandbox.call('POST', `/phones/${id}/read`, { message_id: messageId }),
         online: (online) => sandbox.call('POST', `/phones/${id}/online`, { online }),
@@ -130,7 +145,7 @@ export async function startSandbox(t) {
 
 /** Stands in for the module: takes events, can be down. */
 export async function startModule(t) {
-  const module = { credentials: new CredentialsTable(), events: new Record(), batches: new Record(), seen: 0, down: false, secret: randomBytes(16).toString('hex') };
+  const module = { files: new Map(), fileAnswer: null, credentials: new CredentialsTable(), events: new Record(), batches: new Record(), seen: 0, down: false, secret: randomBytes(16).toString('hex') };
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
@@ -144,6 +159,15 @@ export async function startModule(t) {
       }
       if (request.headers.authorization !== `Bearer ${module.secret}`) {
         response.writeHead(401).end();
+        return;
+      }
+      if (request.url.includes('/media/')) {
+        const file = module.files.get(request.url.split('/').at(-1));
+        if (module.fileAnswer || !file) {
+          response.writeHead(module.fileAnswer ?? 404).end();
+          return;
+        }
+        response.writeHead(200, { 'content-type': file.mime_type, 'content-length': file.bytes.length }).end(file.bytes);
         return;
       }
       if (request.url.includes('/credentials')) {
@@ -165,6 +189,12 @@ export async function startModule(t) {
     server.close();
   });
   module.url = `http://127.0.0.1:${server.address().port}/internal/v1`;
+  /** Has a file that can be sent; gives its description. */
+  module.file = (bytes, mimeType, more = {}) => {
+    const id = randomUUID();
+    module.files.set(id, { bytes, mime_type: mimeType });
+    return { id, mime_type: mimeType, size: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex'), ...more };
+  };
   /** Waits for an event after the `from`th. */
   module.event = (type, matches = () => true, { from = 0, deadlineMs } = {}) =>
     module.events.until(
@@ -194,6 +224,7 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     BRIDGE_DATA_DIR: join(dir, 'data'),
     BRIDGE_KEYS: 'local',
     LOG_LEVEL: 'debug',
+    ...(sandbox ? { NODE_EXTRA_CA_CERTS: sandbox.authority } : {}),
     ...env,
   };
   const bridge = {
@@ -219,6 +250,12 @@ export async function startBridge(t, { sandbox, module, env = {} }) {
     },
     call: (method, path, body, headers) => call(bridge.url, method, path, body, { authorization: `Bearer ${secret}`, ...headers }),
     state: async (id) => (await bridge.call('GET', `/v1/sessions/${id}`)).body,
+    /** The file of a received message. */
+    fetchFile: async (session, message, chat) => {
+      const query = chat ? `?chat=${encodeURIComponent(chat)}` : '';
+      const response = await fetch(`${bridge.url}/v1/sessions/${session}/media/${message}${query}`, { headers: { authorization: `Bearer ${secret}` } });
+      return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) };
+    },
     send: (session, message) => bridge.call('POST', `/v1/sessions/${session}/messages`, { type: 'text', timeout_ms: 10000, ...message }),
     /** Makes a session and links a phone to it. */
     async link(phone, id = randomUUID()) {
