@@ -92,7 +92,7 @@ static void start_feed(apr_pool_t *pchild, server_rec *s)
 
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s,
-                     "WA0004: nobody can wait for events, for there is no"
+                     "WA0006: nobody can wait for events, for there is no"
                      " thread to wake them");
         return;
     }

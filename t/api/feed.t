@@ -400,16 +400,17 @@ it 'several hundred changes of several users, a child of Apache killed among the
     my @got = parallel(@users + 1, sub {
         my ($who) = @_;
         if ($who eq 'bridge') {
+            my $killed = 0;
             for my $i (0 .. $#batches) {
-                kill KILL => (httpd_children())[0] if $i == int(@batches / 2);
+                $killed = kill KILL => (httpd_children())[0] if $i == int(@batches / 2);
                 wait_until {
                     my $r = internal('/events', key => secret('internal_secret'), body => $batches[$i], timeout => 20);
                     $r->{status} == 200;
                 } 30, 'a batch';
             }
-            return 'done';
+            return "killed $killed";
         }
-        my ($after, @seen, %done) = ('0');
+        my ($after, @seen) = ('0');
         wait_until {
             my $r = feed("after=$after&wait=1&limit=10", key => $users[$who]{user}{key}, timeout => 20);
             if ($r->{status} == 200) {
@@ -421,7 +422,7 @@ it 'several hundred changes of several users, a child of Apache killed among the
         return \@seen;
     }, 0 .. $#users, 'bridge');
     my @table = map { [db("SELECT seq || ' ' || id || ' ' || type FROM events WHERE user_id = '$_->{user}{id}' ORDER BY seq")] } @users;
-    return ([\@got, [map { scalar @$_ } @table]], [[@table, 'done'], [($want) x @users]]);
+    return ([\@got, [map { scalar @$_ } @table]], [[@table, 'killed 1'], [($want) x @users]]);
 };
 it 'PostgreSQL away: who waits is told, a stream goes on when it is back' => sub {
     my $stream = wait_until {

@@ -14,12 +14,29 @@ sub many_rows {
     return;
 }
 
+# Events of a user, as many as there are numbers of days that they are old.
+sub old_events {
+    my ($of, $from, @days) = @_;
+    my $last = $from + @days - 1;
+    db("INSERT INTO events (user_id, seq, type, occurred_at, written_at, data) SELECT '$of->{id}', $from - 1 + n, 'message.sent', now(),
+            now() - d * interval '1 day', '{}' FROM unnest('{" . join(',', @days) . "}'::int[]) WITH ORDINALITY x (d, n);
+        UPDATE event_heads SET last_seq = $last WHERE user_id = '$of->{id}'");
+    return;
+}
+sub events_left { my ($of) = @_; return [db("SELECT min(seq), max(seq), count(*), (SELECT first_seq FROM event_heads WHERE user_id = '$of->{id}')
+    FROM events WHERE user_id = '$of->{id}'")] }
+
+my ($writer, $idler);
+
 step 'old and new rows' => sub {
     wait_ready(20);
     $user = new_user();
     $gone = new_user();
     admin(DELETE => "/users/$gone->{id}?confirm=$gone->{username}");
+    ($writer, $idler) = (new_user(), new_user());
     stop_it('whatsappd');
+    old_events($writer, 1, (31) x 7000, 29, 31, 0);
+    old_events($idler, 1, (31) x 5);
     many_rows(12_000, "now() - interval '91 days'", 'NULL', 'old');
     many_rows(10, "now() - interval '89 days'", 'NULL', 'young');
     many_rows(6000, 'now()', "'$gone->{id}'", 'erased');
@@ -43,6 +60,16 @@ it 'sums by the hour stay for 400 days' => sub {
 };
 it 'logins stay for a week after their end' => sub {
     return (db("SELECT count(*) FROM logins WHERE user_id = '$user->{id}'"), 1);
+};
+
+it 'events go by their age, the oldest first, and leave no gap behind' => sub {
+    wait_until { db("SELECT count(*) FROM events WHERE user_id IN ('$writer->{id}', '$idler->{id}')") == 3 } 30, 'the cleanup of events';
+    return ([events_left($writer), events_left($idler)], [['7001|7003|3|7001'], ['||0|6']]);
+};
+it 'who comes too late is told, who is up to date goes on' => sub {
+    my @r = map { api(GET => "/users/$_->[0]{id}/events?after=$_->[1]", key => admin_token()) }
+        [$writer, 6999], [$writer, 7000], [$idler, 5], [$idler, 4];
+    return ([map { $_->{status} } @r], [410, 200, 200, 410]);
 };
 
 run_tests;
