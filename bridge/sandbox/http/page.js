@@ -15,6 +15,8 @@ const FILES = {
   '/page/dom.js': [JS, pageFile('dom.js')],
   '/page/state.js': [JS, pageFile('state.js')],
   '/page/phone-view.js': [JS, pageFile('phone-view.js')],
+  '/page/bubble.js': [JS, pageFile('bubble.js')],
+  '/page/composer.js': [JS, pageFile('composer.js')],
   '/page/chat-view.js': [JS, pageFile('chat-view.js')],
   '/page/link-view.js': [JS, pageFile('link-view.js')],
   '/page/qr.js': [JS, pageFile('qr.js')],
@@ -23,7 +25,7 @@ const FILES = {
 };
 
 export const PAGE_CSP = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob: data:", "connect-src 'self'",
+  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob: data:", "media-src 'self'", "connect-src 'self'",
   "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
 ].join('; ');
 

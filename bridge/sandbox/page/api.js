@@ -10,22 +10,43 @@ const WORDS = {
   already_linked: 'This device is linked already.',
   phone_offline: 'The phone is offline.',
   not_on_whatsapp: 'This number is not on WhatsApp.',
+  not_yours: 'Only own messages can be changed.',
+  message_not_found: 'This message is not there any more.',
+  file_empty: 'This file is empty.',
+  body_too_large: 'This file is too large.',
 };
 
-/** @returns {Promise<any>} @throws with words for people */
-export async function call(method, url, body) {
-  const response = await fetch(url, {
-    method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    body: body === undefined ? undefined : JSON.stringify(body),
-  });
+async function exchange(url, options) {
+  const response = await fetch(url, options);
   const text = await response.text();
   const data = text ? JSON.parse(text) : undefined;
   if (!response.ok) throw Object.assign(new Error(WORDS[data?.code] ?? data?.detail ?? data?.title ?? 'It did not work.'), { code: data?.code });
   return data;
 }
 
-/** The same, and failures are shown. @returns {Promise<any>} undefined on failure */
+/** @returns {Promise<any>} @throws with words for people */
+export function call(method, url, body) {
+  return exchange(url, {
+    method,
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+}
+
+/** Sends a file from a phone; failures are shown. @returns {Promise<any>} undefined on failure */
+export async function sendFile(phoneId, file, fields) {
+  const given = Object.entries(fields).filter(([, value]) => value !== undefined && value !== '');
+  try {
+    return await exchange(`/phones/${phoneId}/files?${new URLSearchParams(given)}`, {
+      method: 'POST', headers: { 'content-type': file.type || 'application/octet-stream' }, body: file,
+    });
+  } catch (err) {
+    toast(err.message);
+    return undefined;
+  }
+}
+
+/** A call whose failures are shown. @returns {Promise<any>} undefined on failure */
 export async function attempt(method, url, body) {
   try {
     return await call(method, url, body) ?? true;

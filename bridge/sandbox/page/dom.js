@@ -38,6 +38,8 @@ export function icon(box, ...paths) {
 export const icons = {
   back: () => icon('0 0 24 24', 'M15 5l-7 7 7 7'),
   send: () => icon('0 0 24 24', 'M4 4l17 8-17 8 3-8z'),
+  clip: () => icon('0 0 24 24', 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7L9.5 17a1.6 1.6 0 0 1-2.3-2.3L15 7'),
+  file: () => icon('0 0 24 24', 'M6 3h8l5 5v13H6zM14 3v5h5'),
   plus: () => icon('0 0 24 24', 'M12 5v14M5 12h14'),
   computer: () => icon('0 0 24 24', 'M4 5h16v10H4zM2 19h20'),
   one: () => icon('0 0 18 12', 'M3 6.5l3.5 3.5L14 2'),

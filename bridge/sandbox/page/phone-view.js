@@ -1,5 +1,6 @@
 /** The phone itself: frame, status bar, list of chats. */
 import { attempt } from './api.js';
+import { summary } from './bubble.js';
 import { chatView } from './chat-view.js';
 import { avatar, clock, h, icons, toast } from './dom.js';
 import { changed, chatsOf, current, go, nameOf, state } from './state.js';
@@ -42,13 +43,11 @@ function chatRow(phone, chat) {
     avatar(name, chat.number),
     h('span.row-main', {},
       h('span.row-name', { dir: 'auto' }, name === chat.number ? name : `${name}`),
-      h('span.row-last', {}, last?.direction === 'out' && ticks(last.status), h('span', { dir: 'auto' }, preview(last)))),
+      h('span.row-last', {}, last?.direction === 'out' && ticks(last.status), h('span', { dir: 'auto' }, last ? summary(last) : 'Write the first message'))),
     h('span.row-side', {},
       h('time', {}, last ? clock(last.at) : ''),
       chat.unread > 0 && h('span.badge', { 'aria-label': `${chat.unread} unread` }, String(chat.unread)))));
 }
-
-const preview = (m) => (!m ? 'Write the first message' : m.type === 'text' ? m.text.slice(0, 120) : `${m.type} ${m.text}`);
 
 function home(phone) {
   const chats = chatsOf(phone.id);

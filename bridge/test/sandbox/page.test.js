@@ -99,3 +99,50 @@ test('codes are read from pictures', async (t) => {
     await page.waitForFunction(() => document.querySelector('.link textarea').value === '2@not-a-real-code,but,a,code');
   }
 });
+
+test('files, replies, reactions, edits and deletions', async (t) => {
+  if (!await canBrowse(t)) return;
+  const s = await sandbox(t);
+  const anna = await s.phone('+491700000001', 'Anna');
+  const ben = await s.phone('+491700000002', 'Ben');
+  await s.ok('POST', `/phones/${ben.id}/send`, { to: anna.number, text: 'first' });
+  const { page, complaints } = await browse(t, `${s.url}/#/${anna.id}/${encodeURIComponent(ben.number)}`);
+  const said = page.locator('.bubble.in', { hasText: 'first' });
+  await said.waitFor();
+
+  await page.setInputFiles('input[data-role=attach]', fixture('code.png'));
+  await page.locator('.about', { hasText: 'code.png' }).waitFor();
+  await page.fill('.composer textarea', 'look');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.querySelector('.bubble.out .picture img')?.naturalWidth > 0);
+  const file = await s.message(ben, (m) => m.media?.state === 'ready', 'the picture on the other phone');
+  assert.equal(file.text, 'look');
+  assert.equal(file.media.mime_type, 'image/png');
+  await page.setInputFiles('input[data-role=attach]', { name: '<b>notes</b>.txt', mimeType: 'text/plain', buffer: Buffer.from('some notes') });
+  await page.click('.send');
+  await page.locator('a.file', { hasText: '<b>notes</b>.txt' }).waitFor();
+
+  const act = async (bubble, label) => {
+    await bubble.hover();
+    await bubble.locator('summary').click();
+    await bubble.locator('.menu').getByText(label, { exact: true }).click();
+  };
+  await act(said, '👍');
+  await s.message(ben, (m) => m.text === 'first' && m.reactions?.[0]?.text === '👍', 'the reaction');
+  await said.locator('.reactions', { hasText: '👍' }).waitFor();
+  await act(said, 'Reply');
+  await page.fill('.composer textarea', 'second');
+  await page.keyboard.press('Enter');
+  const mine = page.locator('.bubble.out', { hasText: 'second' });
+  await mine.locator('.quote', { hasText: 'first' }).waitFor();
+  await act(mine, 'Edit');
+  await page.fill('.composer textarea', 'better');
+  await page.keyboard.press('Enter');
+  await s.message(ben, (m) => m.text === 'better' && m.edited_at && m.quoted_id, 'the edit');
+  const edited = page.locator('.bubble.out', { hasText: 'better' });
+  await edited.getByText('edited').waitFor();
+  await act(edited, 'Delete for everyone');
+  await s.message(ben, (m) => m.deleted_at && m.text === '', 'the deletion');
+  await page.locator('.bubble.out.deleted').waitFor();
+  assert.deepEqual(complaints, []);
+});
