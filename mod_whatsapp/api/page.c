@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
@@ -64,7 +65,7 @@ static wa_code read_limit(const char *text, int *limit, wa_result *r)
     char *end;
     apr_int64_t n = apr_strtoi64(text, &end, 10);
 
-    if (end == text || *end || n < 1 || n > LIMIT_MAX) {
+    if (!apr_isdigit(*text) || *end || n < 1 || n > LIMIT_MAX) {
         return wa_fail(r, WA_E_BAD_PARAMETER, "limit is a number from 1 to %d",
                        LIMIT_MAX);
     }

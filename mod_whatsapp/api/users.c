@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "../core/wa_audit.h"
@@ -94,7 +95,8 @@ static wa_code read_if_match(const wa_req *req, apr_int64_t *version,
     if (!tag || !strcmp(tag, "*")) {
         return WA_OK;
     }
-    if (strncmp(tag, "\"v", 2)) {
+    /* Only digits: strtol would take a sign and white space too. */
+    if (strncmp(tag, "\"v", 2) || !apr_isdigit(tag[2])) {
         return wa_fail(r, WA_E_PRECONDITION,
                        "If-Match is not an ETag of this resource");
     }
