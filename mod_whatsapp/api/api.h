@@ -102,6 +102,10 @@ WA_API_HANDLER(wa_api_events_of_user);
 /* events_stream.c */
 WA_API_HANDLER(wa_api_events_stream);
 
+/* send_media.c */
+extern const wa_field wa_api_send_media_fields[];
+WA_API_HANDLER(wa_api_send_media);
+
 /* media.c */
 struct wa_media;
 json_t *wa_api_media_json(apr_pool_t *p, const struct wa_media *m);

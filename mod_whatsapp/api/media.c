@@ -14,13 +14,6 @@
 static const wa_field upload_fields[] = { { NULL, WA_F_STRING, 0, 0, 0,
                                             NULL } };
 
-static const char *url_of(apr_pool_t *p, const wa_media *m)
-{
-    return !strcmp(m->state, "stored") || !strcmp(m->state, "on_demand")
-               ? apr_pstrcat(p, "/api/media/", m->id, NULL)
-               : NULL;
-}
-
 json_t *wa_api_media_json(apr_pool_t *p, const wa_media *m)
 {
     json_t *j = json_object();
@@ -32,7 +25,7 @@ json_t *wa_api_media_json(apr_pool_t *p, const wa_media *m)
     wa_json_set(j, "size", m->size ? json_integer(m->size) : json_null());
     wa_json_set_str(j, "sha256", m->sha256);
     wa_json_set_str(j, "file_name", m->file_name);
-    wa_json_set_str(j, "url", url_of(p, m));
+    wa_json_set_str(j, "url", wa_media_url(p, m));
     wa_json_set_time(j, "created_at", m->created_at);
     return j;
 }

@@ -6,6 +6,7 @@
 
 #include <apr_strings.h>
 
+#include "../core/wa_media.h"
 #include "../core/wa_messages.h"
 #include "../core/wa_sessions.h"
 
@@ -16,6 +17,14 @@ const wa_field wa_api_send_text_fields[] = {
     { "client_ref", WA_F_STRING, 0, 1, 255, NULL },
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
+
+/* It came as text of the database. */
+static json_t *media_json(const char *text)
+{
+    json_t *j = text ? json_loads(text, 0, NULL) : NULL;
+
+    return j ? j : json_null();
+}
 
 json_t *wa_api_message_json(const wa_message *m)
 {
@@ -41,6 +50,7 @@ json_t *wa_api_message_json(const wa_message *m)
     wa_json_set_str(j, "quoted_id", m->quoted_id);
     wa_json_set_time(j, "edited_at", m->edited_at);
     wa_json_set_time(j, "deleted_at", m->deleted_at);
+    wa_json_set(j, "media", media_json(m->media));
     wa_json_set_str(j, "error_code", m->error_code);
     wa_json_set_str(j, "error_message", m->error_message);
     return j;
@@ -106,6 +116,8 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
     if (!m) {
         return code;
     }
+    order->sent = !order->media
+                  || (m->media_id && !strcmp(m->media_id, order->media->id));
     /* Also when it failed for good: it is there to be looked at. */
     apr_table_setn(resp->headers, "Location",
                    apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));

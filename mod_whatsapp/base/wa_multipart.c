@@ -188,21 +188,29 @@ static apr_table_t *read_params(apr_pool_t *p, const char *s)
     }
 }
 
+#define FORM "multipart/form-data"
+
+int wa_multipart_is_form(const wa_req *req)
+{
+    const char *type = req->header(req, "Content-Type");
+
+    return type && !strncasecmp(type, FORM, sizeof(FORM) - 1)
+           && strcspn(type, "; \t") == sizeof(FORM) - 1;
+}
+
 wa_code wa_multipart_make(wa_multipart **pmp, wa_req *req, apr_off_t max,
                           wa_result *r)
 {
-    static const char form[] = "multipart/form-data";
     const char *type = req->header(req, "Content-Type");
     const char *boundary = NULL;
     apr_table_t *params;
     wa_multipart *mp;
 
-    if (!type || strncasecmp(type, form, sizeof(form) - 1)
-        || strcspn(type, "; \t") != sizeof(form) - 1) {
+    if (!wa_multipart_is_form(req)) {
         return wa_fail(r, WA_E_MEDIA_TYPE,
                        "Send the body as Content-Type: multipart/form-data");
     }
-    params = read_params(req->pool, type + sizeof(form) - 1);
+    params = read_params(req->pool, type + sizeof(FORM) - 1);
     if (params) {
         boundary = apr_table_get(params, "boundary");
     }

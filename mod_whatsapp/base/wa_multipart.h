@@ -26,6 +26,9 @@ typedef struct wa_part {
     const char *content_type; /* or NULL */
 } wa_part;
 
+/** Does the request say that its body is a form? */
+int wa_multipart_is_form(const wa_req *req);
+
 /** Begin to read req's body.
  * @param max bytes of the whole body, also when it doesn't say its length
  * @return WA_OK, WA_E_MEDIA_TYPE when it is no form, WA_E_MALFORMED when it

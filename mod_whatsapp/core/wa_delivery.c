@@ -53,6 +53,7 @@ apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
         o->content = apr_pstrdup(p, wa_db_str(rows, i, 5));
         o->attempts = (int)wa_db_int(rows, i, 6, 1);
         o->expired = wa_db_bool(rows, i, 7);
+        o->media = apr_pstrdup(p, wa_db_str(rows, i, 8));
     }
     return APR_SUCCESS;
 }
@@ -127,6 +128,8 @@ wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
     send.whatsapp_id = o->whatsapp_id;
     send.to = o->chat;
     send.text = o->content;
+    send.type = o->type;
+    send.media = o->media;
     send.wait = wait;
     switch (wa_bridge_message_send(&app->bridge, p, request_id, &send, sent_at,
                                    r)) {

@@ -18,6 +18,7 @@
 typedef struct wa_outgoing {
     const char *message_id, *session_id, *whatsapp_id;
     const char *chat, *type, *content;
+    const char *media; /* what is told of its file, as JSON text, or NULL */
     int attempts; /* counting this one; fences off a holder that was late */
     int expired;  /* its time to live is over: fail it, don't send */
 } wa_outgoing;

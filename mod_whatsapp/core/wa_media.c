@@ -8,6 +8,7 @@
 #include "../base/wa_crypto.h"
 #include "../base/wa_file_name.h"
 #include "../base/wa_id.h"
+#include "../gateway/wa_fetch.h"
 #include "wa_media_type.h"
 #include "wa_tx.h"
 
@@ -53,6 +54,27 @@ wa_media *wa_media_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
     m->url = apr_pstrdup(p, wa_db_str(rows, row, 15));
     m->attempts = (int)wa_db_int(rows, row, 16, 0);
     return m;
+}
+
+const char *wa_media_url(apr_pool_t *p, const wa_media *m)
+{
+    return !strcmp(m->state, "stored") || !strcmp(m->state, "on_demand")
+               ? apr_pstrcat(p, "/api/media/", m->id, NULL)
+               : NULL;
+}
+
+json_t *wa_media_summary(apr_pool_t *p, const wa_media *m)
+{
+    json_t *j = json_object();
+
+    wa_json_set_str(j, "id", m->id);
+    wa_json_set_str(j, "mime_type", m->mime_type);
+    wa_json_set(j, "size", m->size ? json_integer(m->size) : json_null());
+    wa_json_set_str(j, "sha256", m->sha256);
+    wa_json_set_str(j, "file_name", m->file_name);
+    wa_json_set_str(j, "state", m->state);
+    wa_json_set_str(j, "url", wa_media_url(p, m));
+    return j;
 }
 
 /* --- keeping ---------------------------------------------------------------
@@ -110,6 +132,27 @@ wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
     }
     *media = wa_media_from_row(p, rows, 0);
     return WA_OK;
+}
+
+wa_code wa_media_order_url(wa_app *app, apr_pool_t *p, const char *request_id,
+                           const char *user_id, const char *url,
+                           const char *file_name, wa_media **media,
+                           wa_result *r)
+{
+    const char *wrong = wa_fetch_url_wrong(p, url, 1,
+                                           app->settings->fetch_allow);
+    wa_db_rows *rows;
+    wa_code code;
+
+    if (wrong) {
+        return wa_fail_field(r, "/url", "value", "%s", wrong);
+    }
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_INSERT_URL, &rows, r,
+                       wa_id_uuid(p), user_id, url, file_name);
+    if (code == WA_OK) {
+        *media = wa_media_from_row(p, rows, 0);
+    }
+    return code;
 }
 
 /* --- looking up ------------------------------------------------------------
@@ -233,6 +276,13 @@ static apr_status_t delete_row(wa_app *app, wa_db *db, void *baton,
     if (rv == APR_SUCCESS && file) {
         rv = WA_DB_RUN(db, WA_SQL_MEDIA_FILE_DROP, &rows, file);
         d->file = rv == APR_SUCCESS && wa_db_count(rows) ? file : NULL;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_IN_USE, &rows, d->id);
+        if (rv == APR_SUCCESS && wa_db_count(rows)) {
+            d->file = NULL;
+            wa_fail(r, WA_E_MEDIA_IN_USE, NULL);
+        }
     }
     return rv;
 }

@@ -31,6 +31,13 @@ typedef struct wa_media {
     int attempts;
 } wa_media;
 
+/** What a message tells of its file: {id, mime_type, size, sha256, file_name,
+ * state, url}; the same as WA_SQL_MEDIA_OF_MESSAGE. */
+json_t *wa_media_summary(apr_pool_t *p, const wa_media *m);
+
+/** Where its bytes can be had, or NULL. */
+const char *wa_media_url(apr_pool_t *p, const wa_media *m);
+
 /** Bytes a file of a kind may have; of any kind with WA_KIND_COUNT. */
 apr_off_t wa_media_max(const wa_settings *s, wa_file_kind kind);
 
@@ -53,6 +60,14 @@ wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
 wa_code wa_media_get(wa_app *app, apr_pool_t *p, const char *request_id,
                      const char *user_id, const char *id, wa_media **media,
                      wa_result *r);
+
+/** A file that whatsappd is to fetch from a URL.
+ * @param file_name wanted, or NULL
+ * @return WA_OK; WA_E_INVALID when it is no URL that may be called */
+wa_code wa_media_order_url(wa_app *app, apr_pool_t *p, const char *request_id,
+                           const char *user_id, const char *url,
+                           const char *file_name, wa_media **media,
+                           wa_result *r);
 
 /** For the bridge, which may have any that it was told to send.
  * @return WA_OK or WA_E_NOT_FOUND */

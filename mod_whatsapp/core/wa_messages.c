@@ -7,6 +7,7 @@
 
 #include "../base/wa_id.h"
 #include "wa_delivery.h"
+#include "wa_media.h"
 #include "wa_recipient.h"
 #include "wa_sessions.h"
 #include "wa_tx.h"
@@ -46,6 +47,7 @@ static void read_row(apr_pool_t *p, const wa_db_rows *rows, int row,
     m->edited_at = wa_db_time(rows, row, 23);
     m->deleted_at = wa_db_time(rows, row, 24);
     m->failed_at = wa_db_time(rows, row, 25);
+    m->media = apr_pstrdup(p, wa_db_str(rows, row, 26));
 }
 
 static apr_array_header_t *read_rows(apr_pool_t *p, const wa_db_rows *rows)
@@ -211,6 +213,7 @@ static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
     o.chat = m->chat;
     o.type = m->type;
     o.content = m->content;
+    o.media = m->media;
     o.attempts = 1;
     m->attempts = 1;
     switch (
@@ -266,7 +269,13 @@ static wa_message *from_order(wa_req *req, const wa_message_order *order,
     m->type = order->type;
     m->status = order->scheduled_at ? "scheduled" : "pending";
     m->content = order->text;
-    m->media_id = order->media_id;
+    if (order->media) {
+        m->media_id = order->media->id;
+        m->media = wa_json_dump(
+            req->pool,
+            wa_json_own(req->pool, wa_media_summary(req->pool, order->media)),
+            NULL);
+    }
     m->client_ref = order->client_ref;
     m->scheduled_at = order->scheduled_at;
     return m;

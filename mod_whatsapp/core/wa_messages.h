@@ -22,6 +22,7 @@ typedef struct wa_message {
     const char *client_ref;  /* the client's own, or NULL */
     apr_time_t scheduled_at; /* 0: at once */
     const char *media_id;    /* or NULL */
+    const char *media;       /* what is told of it, as JSON text, or NULL */
     const char *quoted_id;   /* WhatsApp id of what it answers, or NULL */
     const char *target_id;   /* of what a reaction, edit or deletion means */
     apr_time_t played_at, edited_at, deleted_at, failed_at;
@@ -32,15 +33,16 @@ extern const char *const wa_message_statuses[];
 
 /** What a client asks to be sent. */
 typedef struct wa_message_order {
-    const char *session;   /* name */
-    const char *recipient; /* as the client wrote it */
-    const char *type;      /* text, image, document, … */
-    const char *text;      /* or the caption, or NULL */
-    const char *media_id;  /* of the user's, or NULL */
+    const char *session;          /* name */
+    const char *recipient;        /* as the client wrote it */
+    const char *type;             /* text, image, document, … */
+    const char *text;             /* or the caption, or NULL */
+    const struct wa_media *media; /* of the user's, or NULL */
     const char *client_ref;
     apr_time_t scheduled_at;  /* 0: at once */
     int async;                /* don't wait for WhatsApp */
     apr_interval_time_t wait; /* else wait at most this long */
+    int sent;                 /* set when a new message came of it */
 } wa_message_order;
 
 /** Accept a message: once this returns WA_OK it is committed, together with

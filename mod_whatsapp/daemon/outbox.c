@@ -19,6 +19,8 @@
 #define BATCH 32
 /* NOTIFY may be lost with its connection; this is the longest that costs. */
 #define POLL_MAX apr_time_from_sec(1)
+/* A file takes its time to be encrypted and uploaded; less than a lease. */
+#define MEDIA_WAIT apr_time_from_sec(45)
 #define RETRY_DB apr_time_from_msec(500)
 
 typedef struct outbox {
@@ -68,7 +70,9 @@ static void *APR_THREAD_FUNC attempt(apr_thread_t *thread, void *data)
     apr_time_t sent_at = 0;
 
     wa_delivery_attempt(t->app, pool, t->message.message_id, &t->message,
-                        t->app->settings->send_wait, &sent_at, r);
+                        t->message.media ? MEDIA_WAIT
+                                         : t->app->settings->send_wait,
+                        &sent_at, r);
     apr_pool_destroy(pool);
 
     apr_thread_mutex_lock(box->lock);
@@ -99,6 +103,7 @@ static void start_task(wa_app *app, outbox *box, const wa_outgoing *o)
     t->message.chat = apr_pstrdup(pool, o->chat);
     t->message.type = apr_pstrdup(pool, o->type);
     t->message.content = apr_pstrdup(pool, o->content);
+    t->message.media = apr_pstrdup(pool, o->media);
 
     apr_thread_mutex_lock(box->lock);
     box->busy++;

@@ -5,6 +5,7 @@
 
 #include <apr_strings.h>
 
+#include "../base/wa_multipart.h"
 #include "../core/wa_auth.h"
 #include "../core/wa_idempotency.h"
 #include "../core/wa_limits.h"
@@ -60,7 +61,8 @@ static wa_code authorise(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 
 static wa_code read_body(wa_app *app, wa_req *req, wa_resp *resp, wa_result *r)
 {
-    if (!req->route->body_max) {
+    if (!req->route->body_max
+        || (req->route->form && wa_multipart_is_form(req))) {
         return WA_OK;
     }
     return wa_body_read_json(req, req->route->body_max, req->route->schema, r);

@@ -8,6 +8,8 @@
 #define SMALL 16384
 /* 65,536 characters, each at worst escaped as two \uXXXX. */
 #define TEXT_BODY ((apr_size_t)65536 * 12 + SMALL)
+/* A caption of 4,096 characters, and a URL. */
+#define MEDIA_BODY ((apr_size_t)4096 * 12 + SMALL)
 #define EVENTS_BODY 1048576
 #define CREDENTIALS_BODY ((apr_size_t)8 * 1048576)
 
@@ -59,6 +61,7 @@ const wa_route wa_routes_api[] = {
 
     { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
     { "GET",  "/chats",               WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_chats },
+    { "POST", "/messages/send-media", WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, MEDIA_BODY, wa_api_send_media_fields, wa_api_send_media, 1 },
     { "GET",  "/messages",            WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_messages_list },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
 

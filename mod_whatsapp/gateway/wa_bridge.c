@@ -107,7 +107,8 @@ static wa_code unavailable(const exchange *x, wa_code code, wa_result *r)
  * one it is between us and the bridge. */
 static wa_code shared_code(const char *name)
 {
-    wa_code code = wa_code_by_name(name);
+    wa_code code = !strcmp(name, "media_refused") ? WA_E_REJECTED
+                                                  : wa_code_by_name(name);
 
     switch (code) {
     case WA_E_QR_NOT_READY:
@@ -118,6 +119,9 @@ static wa_code shared_code(const char *name)
     case WA_E_RECIPIENT:
     case WA_E_NOT_ON_WHATSAPP:
     case WA_E_REJECTED:
+    case WA_E_MEDIA_NOT_FOUND:
+    case WA_E_MEDIA_TOO_LARGE:
+    case WA_E_MEDIA_GONE:
     case WA_E_NOT_SUPPORTED:
     case WA_E_SESSION_UNAVAILABLE:
     case WA_E_BRIDGE_FULL:
@@ -342,14 +346,39 @@ wa_code wa_bridge_health(const wa_bridge *b, apr_pool_t *p,
 /* --- sending ---------------------------------------------------------------
  */
 
-static json_t *send_body(const wa_bridge_send *send)
+/* What of a file's description is the bridge's business. */
+static json_t *media_body(const char *text, wa_result *ignored)
+{
+    static const char *const names[] = { "id", "mime_type", "size", "sha256",
+                                         "file_name" };
+    json_t *all, *j = json_object();
+    apr_size_t i;
+
+    if (wa_json_parse(&all, text, strlen(text), ignored) == WA_OK) {
+        for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            json_t *value = json_object_get(all, names[i]);
+
+            if (value && !json_is_null(value)) {
+                json_object_set(j, names[i], value);
+            }
+        }
+    }
+    return j;
+}
+
+static json_t *send_body(apr_pool_t *p, const wa_bridge_send *send)
 {
     json_t *j = json_object();
 
     wa_json_set_str(j, "id", send->whatsapp_id);
     wa_json_set_str(j, "to", send->to);
-    wa_json_set_str(j, "type", "text");
-    wa_json_set_str(j, "text", send->text);
+    wa_json_set_str(j, "type", send->type ? send->type : "text");
+    if (send->text) {
+        wa_json_set_str(j, "text", send->text);
+    }
+    if (send->media) {
+        wa_json_set(j, "media", media_body(send->media, wa_result_make(p)));
+    }
     wa_json_set_int(j, "timeout_ms", apr_time_as_msec(send->wait));
     return j;
 }
@@ -443,7 +472,7 @@ wa_send_outcome wa_bridge_message_send(const wa_bridge *b, apr_pool_t *p,
 
     *sent_at = 0;
     call(&x, "POST", session_path(&x, send->session, "/messages"),
-         send_body(send));
+         send_body(p, send));
     if (x.rv == APR_SUCCESS) {
         return outcome(&x, sent_at, r);
     }

@@ -38,6 +38,8 @@ typedef struct wa_bridge_send {
     const char *to;          /* WhatsApp id */
     const char *text;
     apr_interval_time_t wait; /* for WhatsApp's acknowledgement */
+    const char *type;         /* NULL: text */
+    const char *media;        /* its file as JSON text, or NULL */
 } wa_bridge_send;
 
 /** How an attempt ended, for whoever decides about the next one. */

@@ -11,6 +11,14 @@
     WA_SQL_TIME("d.created_at") ", " WA_SQL_TIME("d.last_used_at") ","        \
     " d.session_id, d.chat, d.whatsapp_id, d.user_id, d.url, d.attempts"
 
+/* What a message tells of its file, as JSON text; m is the message. */
+#define WA_SQL_MEDIA_OF_MESSAGE                                               \
+    "(SELECT json_build_object('id', d.id, 'mime_type', d.mime_type,"         \
+    " 'size', d.size, 'sha256', encode(d.sha256, 'hex'), 'file_name',"        \
+    " d.file_name, 'state', d.state, 'url', CASE WHEN d.state IN"             \
+    " ('stored', 'on_demand') THEN '/api/media/' || d.id END)"                \
+    " FROM media d WHERE d.id = m.media_id)"
+
 #define WA_SQL_MEDIA(X)                                                       \
     /* A place for a content of a user: the one it has, or this.              \
      * $1 name, $2 user, $3 SHA-256 as hex, $4 size -> name */                \
@@ -51,6 +59,17 @@
     X(MEDIA_LOCK_FILE,                                                        \
       "SELECT f.name FROM media_files f JOIN media d ON d.file = f.name"      \
       " WHERE d.user_id = $1 AND d.id = $2 FOR UPDATE OF f")                  \
+    /* Is a message that waits to be sent in need of it? $1 id */             \
+    X(MEDIA_IN_USE,                                                           \
+      "SELECT 1 FROM outbox o JOIN messages m ON m.id = o.message_id"         \
+      " WHERE m.media_id = $1::uuid UNION ALL"                                \
+      " SELECT 1 FROM messages WHERE status = 'scheduled'"                    \
+      " AND media_id = $1::uuid LIMIT 1")                                     \
+    /* To be fetched. $1 id, $2 user, $3 URL, $4 file name or NULL */         \
+    X(MEDIA_INSERT_URL,                                                       \
+      "INSERT INTO media AS d (id, user_id, source, state, url, file_name)"   \
+      " VALUES ($1, $2, 'url', 'fetching', $3, $4)"                           \
+      " RETURNING " WA_SQL_MEDIA_COLUMNS)                                     \
     /* $1 user, $2 id */                                                      \
     X(MEDIA_DELETE, "DELETE FROM media WHERE user_id = $1 AND id = $2")       \
     /* A file that is locked, if nothing else needs it. $1 name -> name */    \

@@ -3,6 +3,8 @@
 #ifndef WA_SQL_MESSAGES_H
 #define WA_SQL_MESSAGES_H
 
+#include "wa_sql_media.h"
+
 // clang-format off
 /* The columns of a wa_message. */
 #define WA_SQL_MESSAGE_COLUMNS                                                \
@@ -13,7 +15,8 @@
     " m.attempts, m.error_code, m.error_message, m.client_ref, "              \
     WA_SQL_TIME("m.scheduled_at") ", m.media_id, m.quoted_id, m.target_id, "  \
     WA_SQL_TIME("m.played_at") ", " WA_SQL_TIME("m.edited_at") ", "           \
-    WA_SQL_TIME("m.deleted_at") ", " WA_SQL_TIME("m.failed_at")
+    WA_SQL_TIME("m.deleted_at") ", " WA_SQL_TIME("m.failed_at") ", "          \
+    WA_SQL_MEDIA_OF_MESSAGE
 
 #define WA_SQL_MESSAGES(X)                                                    \
     /* Accept a message: it, its outbox row and its Idempotency-Key in one    \
@@ -113,7 +116,8 @@
     /* Take up to $2 due messages, the first of each chat only. $1 owner,     \
      * $3 seconds of the lease                                                \
      * -> message, session, WhatsApp id, chat, type, content, attempts,       \
-     * expired */                                                             \
+     * expired, its file as JSON. One whose file is still being fetched waits \
+     * for it. */                                                             \
     X(OUTBOX_CLAIM,                                                           \
       "WITH c AS (UPDATE outbox SET lease_owner = $1,"                        \
       "  lease_until = now() + $3::integer * interval '1 s',"                 \
@@ -125,12 +129,15 @@
       "   AND NOT EXISTS (SELECT 1 FROM outbox e"                             \
       "    WHERE e.session_id = o.session_id AND e.chat = o.chat"             \
       "    AND e.id < o.id)"                                                  \
+      "   AND NOT EXISTS (SELECT 1 FROM messages w JOIN media d"              \
+      "    ON d.id = w.media_id WHERE w.id = o.message_id"                    \
+      "    AND d.state = 'fetching')"                                         \
       "   ORDER BY o.next_attempt_at, o.id LIMIT $2"                          \
       "   FOR UPDATE SKIP LOCKED)"                                            \
       "  RETURNING id, message_id, session_id, chat, attempts,"               \
       "  expires_at < now() AS expired)"                                      \
       " SELECT c.message_id, c.session_id, m.whatsapp_id, c.chat, m.type,"    \
-      " m.content, c.attempts, c.expired"                                     \
+      " m.content, c.attempts, c.expired, " WA_SQL_MEDIA_OF_MESSAGE             \
       " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
     /* The attempt ended well. $1 message, $2 sent at */                      \
     X(OUTBOX_SENT,                                                            \

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* POST /messages/send-media: a file in a form, one that was uploaded before,
+ * or one that is fetched from a URL. What follows is as with a text. */
+#include "api.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include "../base/wa_multipart.h"
+#include "../core/wa_media.h"
+#include "../core/wa_messages.h"
+#include "../core/wa_principal.h"
+#include "form.h"
+
+/* In Unicode characters. */
+#define CAPTION_MAX 4096
+
+static const char *const types[] = { "image", "video",    "audio",
+                                     "voice", "document", NULL };
+
+#define COMMON                                                                 \
+    { "recipient", WA_F_STRING, 1, 1, 64, NULL },                              \
+        { "caption", WA_F_STRING, 0, 1, CAPTION_MAX, NULL },                   \
+        { "type", WA_F_STRING, 0, 1, 16, types },                              \
+        { "session", WA_F_STRING, 0, 1, 64, NULL },                            \
+    {                                                                          \
+        "client_ref", WA_F_STRING, 0, 1, 255, NULL                             \
+    }
+
+const wa_field wa_api_send_media_fields[] = {
+    COMMON,
+    { "media_id", WA_F_STRING, 0, 36, 36, NULL },
+    { "url", WA_F_STRING, 0, 1, 2048, NULL },
+    { "file_name", WA_F_STRING, 0, 1, 255, NULL },
+    { NULL, WA_F_STRING, 0, 0, 0, NULL }
+};
+
+static const wa_field form_fields[] = { COMMON,
+                                        { NULL, WA_F_STRING, 0, 0, 0, NULL } };
+
+/* What is sent as what: anything as a document, a voice note as Ogg. */
+static wa_code choose_type(const wa_media *m, const char *wanted,
+                           const char **type, wa_result *r)
+{
+    const wa_file_type *t = m->mime_type ? wa_file_type_by_mime(m->mime_type)
+                                         : wa_file_type_by_name(m->file_name);
+    const char *kind = t ? wa_file_kind_name(t->kind) : "document";
+
+    *type = wanted ? wanted : kind;
+    if (!m->mime_type || !strcmp(*type, "document") || !strcmp(*type, kind)
+        || (!strcmp(*type, "voice") && !strcmp(m->mime_type, "audio/ogg"))) {
+        return WA_OK;
+    }
+    return wa_fail_field(r, "/type", "value",
+                         "A file of type %s can't be sent as %s", m->mime_type,
+                         *type);
+}
+
+static wa_code check_caption(const char *type, const char *caption,
+                             wa_result *r)
+{
+    return caption && (!strcmp(type, "audio") || !strcmp(type, "voice"))
+               ? wa_fail_field(r, "/caption", "value",
+                               "Audio and voice notes have no caption")
+               : WA_OK;
+}
+
+/* One that is there. */
+static wa_code find_media(wa_app *app, wa_req *req, const char *id,
+                          wa_media **media, wa_result *r)
+{
+    wa_code code = wa_media_get(app, req->pool, req->request_id,
+                                req->principal->user_id, id, media, r);
+
+    if (code == WA_E_NOT_FOUND) {
+        return wa_fail(r, WA_E_MEDIA_NOT_FOUND, "There is no media %s", id);
+    }
+    if (code == WA_OK && !strcmp((*media)->state, "fetching")) {
+        return wa_fail_retry(r, WA_E_MEDIA_NOT_READY, 2, NULL);
+    }
+    if (code == WA_OK && !(*media)->file) {
+        return wa_fail(r, WA_E_MEDIA_NOT_FOUND,
+                       "The file of media %s is not there", id);
+    }
+    return code;
+}
+
+/* The name of what a URL leads to, by its path. */
+static const char *name_in_url(apr_pool_t *p, const char *url)
+{
+    const char *path = strstr(url, "://");
+    const char *name = path ? strchr(path + 3, '/') : NULL;
+    apr_size_t len = name ? strcspn(name, "?#") : 0;
+
+    if (!len) {
+        return NULL;
+    }
+    path = apr_pstrmemdup(p, name, len);
+    name = strrchr(path, '/') + 1;
+    return *name ? wa_percent_decode(p, name, strlen(name), 0) : NULL;
+}
+
+static wa_code order_url(wa_app *app, wa_req *req, const char *url,
+                         wa_media **media, wa_result *r)
+{
+    const char *name = wa_json_str(req->json, "file_name");
+
+    return wa_media_order_url(
+        app, req->pool, req->request_id, req->principal->user_id, url,
+        name ? name : name_in_url(req->pool, url), media, r);
+}
+
+static wa_code read_json(wa_app *app, wa_req *req, wa_media **media,
+                         wa_result *r)
+{
+    const char *id = wa_json_str(req->json, "media_id");
+    const char *url = wa_json_str(req->json, "url");
+
+    if (!id == !url) {
+        return wa_fail_field(r, id ? "/url" : "/media_id",
+                             id ? "unknown" : "required",
+                             "One of media_id and url is needed");
+    }
+    if (id) {
+        return find_media(app, req, id, media, r);
+    }
+    return order_url(app, req, url, media, r);
+}
+
+/* An Idempotency-Key stands for what the form says, not for how it was
+ * written: another boundary makes it no other request. */
+static wa_code read_key(wa_req *req, const wa_media *m, wa_result *r)
+{
+    const char *fields = wa_json_dump(req->pool, req->json, NULL);
+
+    req->text = apr_pstrcat(req->pool, "form ", m->sha256, " ", m->mime_type,
+                            " ", m->file_name, " ", fields, NULL);
+    req->text_len = strlen(req->text);
+    return wa_idem_read(req, &req->idem, r);
+}
+
+/* What was only made for a message that did not come about, or was there. */
+static void let_go(wa_app *app, wa_req *req, const wa_media *m)
+{
+    (void)wa_media_delete(app, req->pool, req->request_id,
+                          req->principal->user_id, m->id,
+                          wa_result_make(req->pool));
+}
+
+WA_API_HANDLER(wa_api_send_media)
+{
+    wa_message_order order;
+    wa_media *media = NULL;
+    int made = wa_multipart_is_form(req);
+    wa_code code = made ? wa_form_read(app, req, form_fields, &media, r)
+                        : read_json(app, req, &media, r);
+
+    if (code == WA_OK && made) {
+        code = read_key(req, media, r);
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    wa_api_order_read(app, req, &order, resp);
+    order.media = media;
+    order.text = wa_json_str(req->json, "caption");
+    order.async |= !strcmp(media->state, "fetching");
+    code = choose_type(media, wa_json_str(req->json, "type"), &order.type, r);
+    if (code == WA_OK) {
+        code = check_caption(order.type, order.text, r);
+    }
+    if (code == WA_OK) {
+        code = wa_api_order_send(app, req, resp, &order, r);
+    }
+    if (!order.sent && (made || !strcmp(media->source, "url"))
+        && !wa_json_str(req->json, "media_id")) {
+        let_go(app, req, media);
+    }
+    return code;
+}
