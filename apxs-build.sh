@@ -149,7 +149,7 @@ cmd_bench() {
     ensure_var
     ensure_node prod
     build_c 'Module, library and daemon' all
-    step 'A handler that does nothing' "$WA_ROOT/build/log/build.log" build_noop
+    step 'What it is compared with' "$WA_ROOT/build/log/build.log" build_bench
     WA_MODE=sandbox
     WA_COMPONENTS='postgresql redis sandbox bridge whatsappd apache'
     export WA_BASE WA_MODE WA_COMPONENTS

@@ -36,9 +36,13 @@ function tree(all, leader) {
   return pids;
 }
 
-/** The process that a component of the stack leads with. */
+/** The process that a component of the stack leads with; 0 when it is stopped. */
 export function leaderOf(server) {
-  return Number(readFileSync(`${process.env.WA_TEST_DIR}/run/pids/${server}`, 'utf8'));
+  try {
+    return Number(readFileSync(`${process.env.WA_TEST_DIR}/run/pids/${server}`, 'utf8'));
+  } catch {
+    return 0; // it is stopped
+  }
 }
 
 /** Microseconds that each server has used so far. */
@@ -46,7 +50,8 @@ export function cpuNow() {
   const all = processes();
   return Object.fromEntries(
     SERVERS.map((server) => {
-      const pids = tree(all, leaderOf(server));
+      const leader = leaderOf(server);
+      const pids = leader ? tree(all, leader) : [];
       return [server, pids.reduce((sum, pid) => sum + (all.get(pid)?.us ?? 0), 0)];
     }),
   );

@@ -56,11 +56,14 @@ build_c() {
     step "$text" "$WA_ROOT/build/log/build.log" make_c "$@"
 }
 
-# The module that the benchmarks are compared with; only they load it.
-build_noop() {
+# What only the benchmarks use: the module they are compared with, and a program
+# that prints the product's statements for pgbench.
+build_bench() {
     local out=$WA_ROOT/build/bench
     mkdir -p "$out"
     # shellcheck disable=SC2046 # options on purpose
     gcc -std=gnu11 -O2 -fPIC -shared -Wall -Wextra -Wno-unused-parameter -Werror \
         -I"$(apxs -q INCLUDEDIR)" $(pkg-config --cflags apr-1) -o "$out/mod_noop.so" "$WA_ROOT/bench/noop/mod_noop.c"
+    gcc -std=gnu11 -O2 -Wall -Wextra -Werror -I"$WA_ROOT/mod_whatsapp" \
+        -o "$out/print_sql" "$WA_ROOT/bench/sql/print_sql.c"
 }

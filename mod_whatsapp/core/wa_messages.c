@@ -136,6 +136,15 @@ static wa_code why_not_linked(wa_app *app, apr_pool_t *p,
                    name);
 }
 
+/* Not told, the daemon looks by itself within a second. */
+static void tell_daemon(wa_app *app, const wa_req *req)
+{
+    wa_db_rows *rows;
+
+    (void)wa_tx_query(app, req->pool, req->request_id, WA_SQL_OUTBOX_TELL, NULL,
+                      0, &rows, wa_result_make(req->pool));
+}
+
 /* Store message, outbox row and Idempotency-Key in one transaction.
  * @param leased we are to make the first attempt
  * @return WA_OK also when nothing was stored: then the message has no session
@@ -160,6 +169,9 @@ static wa_code accept_message(wa_app *app, const wa_req *req,
         m->session_id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
         *leased = wa_db_bool(rows, 0, 1);
         m->created_at = wa_db_time(rows, 0, 2);
+        if (!*leased && !m->scheduled_at) {
+            tell_daemon(app, req);
+        }
     }
     return code;
 }

@@ -65,9 +65,11 @@
       "  now() + $12::integer * interval '1 s'"                               \
       "  FROM m, l WHERE $14::timestamptz IS NULL RETURNING lease_owner)"     \
       " SELECT m.session_id, l.owner IS NOT NULL, "                           \
-      WA_SQL_TIME("m.created_at") ","                                         \
-      " CASE WHEN (SELECT lease_owner IS NULL FROM o)"                        \
-      "  THEN pg_notify('wa_outbox', '')::text END FROM m, l")                \
+      WA_SQL_TIME("m.created_at") " FROM m, l")                               \
+    /* Wakes whatsappd. Apart from what it tells of, for a transaction with a \
+     * NOTIFY holds a lock of the whole cluster until its commit is on the    \
+     * disk, so that others with one wait for that. */                        \
+    X(OUTBOX_TELL, "SELECT pg_notify('wa_outbox', '')")                       \
     /* $1 user, $2 id */                                                      \
     X(MESSAGE_BY_ID,                                                          \
       "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
