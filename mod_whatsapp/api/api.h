@@ -115,6 +115,22 @@ WA_API_HANDLER(wa_api_media_get);
 WA_API_HANDLER(wa_api_media_delete);
 WA_API_HANDLER(wa_api_internal_media);
 
+/* webhooks.c, webhooks_sent.c */
+extern const wa_field wa_api_webhook_fields[];
+extern const wa_field wa_api_webhook_change_fields[];
+extern const wa_field wa_api_webhook_rotate_fields[];
+extern const wa_field wa_api_webhook_replay_fields[];
+WA_API_HANDLER(wa_api_webhooks_list);
+WA_API_HANDLER(wa_api_webhook_create);
+WA_API_HANDLER(wa_api_webhook_get);
+WA_API_HANDLER(wa_api_webhook_update);
+WA_API_HANDLER(wa_api_webhook_delete);
+WA_API_HANDLER(wa_api_webhook_rotate);
+WA_API_HANDLER(wa_api_webhook_test);
+WA_API_HANDLER(wa_api_webhook_deliveries);
+WA_API_HANDLER(wa_api_webhook_resend);
+WA_API_HANDLER(wa_api_webhook_replay);
+
 /* usage.c */
 WA_API_HANDLER(wa_api_usage);
 WA_API_HANDLER(wa_api_usage_of_user);

@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "../core/wa_audit.h"
 #include "../core/wa_users.h"
+#include "etag.h"
 #include "page.h"
 
 static const char *const roles[] = { "admin", "user", NULL };
@@ -76,38 +76,6 @@ WA_API_HANDLER(wa_api_user_create)
     return WA_OK;
 }
 
-static void set_etag(const wa_req *req, wa_resp *resp, const wa_user *u)
-{
-    apr_table_setn(
-        resp->headers, "ETag",
-        apr_psprintf(req->pool, "\"v%" APR_INT64_T_FMT "\"", u->version));
-}
-
-/* If-Match (RFC 9110, section 13.1.1): the version the client has seen.
- * @param version 0 when any will do */
-static wa_code read_if_match(const wa_req *req, apr_int64_t *version,
-                             wa_result *r)
-{
-    const char *tag = req->header(req, "If-Match");
-    char *end;
-
-    *version = 0;
-    if (!tag || !strcmp(tag, "*")) {
-        return WA_OK;
-    }
-    /* Only digits: strtol would take a sign and white space too. */
-    if (strncmp(tag, "\"v", 2) || !apr_isdigit(tag[2])) {
-        return wa_fail(r, WA_E_PRECONDITION,
-                       "If-Match is not an ETag of this resource");
-    }
-    *version = apr_strtoi64(tag + 2, &end, 10);
-    if (*version < 1 || strcmp(end, "\"")) {
-        return wa_fail(r, WA_E_PRECONDITION,
-                       "If-Match is not an ETag of this resource");
-    }
-    return WA_OK;
-}
-
 WA_API_HANDLER(wa_api_user_get)
 {
     wa_user *user;
@@ -116,7 +84,7 @@ WA_API_HANDLER(wa_api_user_get)
 
     if (code == WA_OK) {
         wa_resp_json(resp, req->pool, 200, user_json(user));
-        set_etag(req, resp, user);
+        wa_etag_set(req, resp, user->version);
     }
     return code;
 }
@@ -139,7 +107,7 @@ WA_API_HANDLER(wa_api_user_update)
     wa_user_change c;
     wa_user *user = NULL;
     apr_int64_t version;
-    wa_code code = read_if_match(req, &version, r);
+    wa_code code = wa_etag_if_match(req, &version, r);
 
     memset(&c, 0, sizeof(c));
     c.username = wa_json_str(req->json, "username");
@@ -158,7 +126,7 @@ WA_API_HANDLER(wa_api_user_update)
     }
     if (code == WA_OK) {
         wa_resp_json(resp, req->pool, 200, user_json(user));
-        set_etag(req, resp, user);
+        wa_etag_set(req, resp, user->version);
     }
     return code;
 }

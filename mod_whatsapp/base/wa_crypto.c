@@ -163,6 +163,14 @@ const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len)
     return sodium_bin2base64(apr_palloc(p, size), size, bytes, len, variant);
 }
 
+const char *wa_base64(apr_pool_t *p, const void *bytes, apr_size_t len)
+{
+    const int variant = sodium_base64_VARIANT_ORIGINAL;
+    apr_size_t size = sodium_base64_encoded_len(len, variant);
+
+    return sodium_bin2base64(apr_palloc(p, size), size, bytes, len, variant);
+}
+
 const char *wa_password_hash(apr_pool_t *p, const char *password)
 {
     char *out = apr_pcalloc(p, crypto_pwhash_STRBYTES);

@@ -52,6 +52,9 @@ const char *wa_hex(apr_pool_t *p, const void *bytes, apr_size_t len);
 /** base64url without padding (RFC 4648, section 5). */
 const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len);
 
+/** base64 with padding (RFC 4648, section 4). */
+const char *wa_base64(apr_pool_t *p, const void *bytes, apr_size_t len);
+
 /** Argon2id (RFC 9106) of a password, 19 MiB, 2 passes, as a PHC string.
  * @return NULL when memory is short */
 const char *wa_password_hash(apr_pool_t *p, const char *password);

@@ -42,6 +42,7 @@
     X(WA_E_ALREADY_LINKED,   409, "session_already_linked", "A phone is linked already")             \
     X(WA_E_SESSION_LIMIT,    409, "session_limit",       "No further session is allowed")            \
     X(WA_E_IN_PROGRESS,      409, "idempotency_in_progress", "The first request with this key is under way") \
+    X(WA_E_WEBHOOK_LIMIT,    409, "webhook_limit",       "No further webhook is allowed")            \
     X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
     X(WA_E_CURSOR_EXPIRED,   410, "cursor_expired",      "The events after this cursor are not kept any more") \
     X(WA_E_MEDIA_IN_USE,     409, "media_in_use",        "A message that is still to be sent needs the file") \

@@ -12,12 +12,25 @@
 #define SCAN 10000
 
 const char *const wa_event_types[] = {
-    "message.sent",         "message.delivered",        "message.read",
-    "message.played",       "message.failed",           "message.unknown",
-    "message.cancelled",    "message.received",         "message.edited",
-    "message.deleted",      "message.reaction",         "session.connecting",
-    "session.qr_pending",   "session.passkey_required", "session.connected",
-    "session.disconnected", "session.failed",           NULL,
+    "message.sent",
+    "message.delivered",
+    "message.read",
+    "message.played",
+    "message.failed",
+    "message.unknown",
+    "message.cancelled",
+    "message.received",
+    "message.edited",
+    "message.deleted",
+    "message.reaction",
+    "session.connecting",
+    "session.qr_pending",
+    "session.passkey_required",
+    "session.connected",
+    "session.disconnected",
+    "session.failed",
+    "webhook.disabled",
+    NULL,
 };
 
 /* Add what a word of the list stands for. @return 0 when it is no type */

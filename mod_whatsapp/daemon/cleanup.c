@@ -12,6 +12,8 @@
 /* Rows taken away by one statement: a fraction of a second. */
 #define BATCH 5000
 #define BATCH_TEXT APR_STRINGIFY(BATCH)
+/* Days that a webhook's delivery is kept; its retries take three. */
+#define DELIVERY_DAYS "30"
 /* Between two batches, so that the requests' own rows get through. */
 #define BREATHE apr_time_from_msec(50)
 
@@ -74,6 +76,18 @@ static apr_status_t old_idempotency_keys(wa_app *app, apr_pool_t *p, wa_db *db,
     return rv;
 }
 
+/* What was posted to webhooks, with its attempts. */
+static apr_status_t old_deliveries(wa_app *app, apr_pool_t *p, wa_db *db,
+                                   int *more)
+{
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_WEBHOOK_DELIVERIES_PURGE, &rows,
+                                DELIVERY_DAYS, BATCH_TEXT);
+
+    *more = rv == APR_SUCCESS && wa_db_affected(rows) >= BATCH;
+    return rv;
+}
+
 /* Each user's oldest ones, so that what is left has no gap. */
 static apr_status_t old_events(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
 {
@@ -110,7 +124,7 @@ static apr_status_t old_media(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
 
 static step_fn *const steps[] = {
     old_logins,           old_sums,   old_requests, erased_users,
-    old_idempotency_keys, old_events, old_media
+    old_idempotency_keys, old_events, old_media,    old_deliveries
 };
 
 static apr_status_t run_step(wa_app *app, apr_pool_t *p, step_fn *step)

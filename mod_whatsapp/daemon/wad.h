@@ -28,6 +28,8 @@ typedef struct wad_job {
     wad_job_fn *run;
     /** Make the job's state, or NULL when it needs none. */
     void *(*start)(wa_app *app, apr_pool_t *p);
+    /** Finish what is under way when the daemon ends, or NULL. */
+    void (*end)(wa_app *app, void *state);
 } wad_job;
 
 /** Run all jobs until wad_stopping; returns when each has ended. */
@@ -55,6 +57,11 @@ wad_job_fn wad_media_run;
 /* cleanup.c: takes away what has had its time */
 wad_job_fn wad_cleanup_run;
 wad_job_fn wad_configuration_run;
+
+/* webhooks.c: posts events to users' webhooks */
+void *wad_webhooks_start(wa_app *app, apr_pool_t *p);
+wad_job_fn wad_webhooks_run;
+void wad_webhooks_end(wa_app *app, void *state);
 
 /** Make the first admin; a user of that name is left as it is.
  * @return the program's exit status */

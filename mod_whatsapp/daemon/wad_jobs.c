@@ -17,6 +17,7 @@ static const wad_job jobs[] = {
     { "media", wad_media_run, NULL },
     { "cleanup", wad_cleanup_run, NULL },
     { "configuration", wad_configuration_run, NULL },
+    { "webhooks", wad_webhooks_run, wad_webhooks_start, wad_webhooks_end },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))
@@ -53,6 +54,9 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 
         apr_pool_clear(scratch);
         pause_for(wait);
+    }
+    if (me->job->end) {
+        me->job->end(me->app, state);
     }
     apr_thread_exit(thread, APR_SUCCESS);
     return NULL;

@@ -18,7 +18,7 @@
 #include "../base/wa_time.h"
 
 #define VERSION "0.1.0"
-#define DB_CONNECTIONS_MIN 3
+#define DB_CONNECTIONS_MIN 4
 
 static volatile sig_atomic_t stopping;
 
@@ -163,8 +163,8 @@ static int start(apr_pool_t *p, const options *o)
         rv = wad_config_read(settings, p, o->config, &why);
     }
     if (rv == APR_SUCCESS && settings->db_connections < DB_CONNECTIONS_MIN) {
-        why = "WhatsAppDBConnections must be at least 3 for whatsappd: one"
-              " listens, one claims, one records";
+        why = "WhatsAppDBConnections must be at least 4 for whatsappd: two"
+              " listen, one claims, one records";
         rv = APR_EINVAL;
     }
     if (rv == APR_SUCCESS) {

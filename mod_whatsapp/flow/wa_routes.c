@@ -73,6 +73,17 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/media/{id}",          WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_media_get },
     { "DELETE", "/media/{id}",        WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, 0, NULL, wa_api_media_delete },
 
+    { "GET",  "/webhooks",            WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, 0, NULL, wa_api_webhooks_list },
+    { "POST", "/webhooks",            WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_webhook_fields, wa_api_webhook_create },
+    { "GET",  "/webhooks/{id}",       WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, 0, NULL, wa_api_webhook_get },
+    { "PATCH", "/webhooks/{id}",      WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_webhook_change_fields, wa_api_webhook_update },
+    { "DELETE", "/webhooks/{id}",     WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, 0, NULL, wa_api_webhook_delete },
+    { "POST", "/webhooks/{id}/rotate-secret", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_webhook_rotate_fields, wa_api_webhook_rotate },
+    { "POST", "/webhooks/{id}/test",  WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_no_fields, wa_api_webhook_test },
+    { "POST", "/webhooks/{id}/replay", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_webhook_replay_fields, wa_api_webhook_replay },
+    { "GET",  "/webhooks/{id}/deliveries", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, 0, NULL, wa_api_webhook_deliveries },
+    { "POST", "/webhooks/{id}/deliveries/{delivery}/resend", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_no_fields, wa_api_webhook_resend },
+
     { "GET",  "/usage",               WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_usage },
     { "GET",  "/users/{id}/usage",    WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_usage_of_user },
     { "GET",  "/logs",                WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_logs },

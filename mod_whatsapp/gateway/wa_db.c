@@ -368,3 +368,8 @@ apr_status_t wa_db_wait_notify(wa_db *db, apr_interval_time_t wait)
     }
     return APR_SUCCESS;
 }
+
+int wa_db_socket(const wa_db *db)
+{
+    return usable(db) ? PQsocket(db->conn->pg) : -1;
+}

@@ -129,6 +129,9 @@ wa_code wa_db_open_or_fail(wa_db **db, apr_pool_t *p, const wa_db_pool *pool,
  * @return APR_SUCCESS when one came, APR_TIMEUP, or a broken connection */
 apr_status_t wa_db_listen(wa_db *db, wa_sql_id listen_statement);
 apr_status_t wa_db_wait_notify(wa_db *db, apr_interval_time_t wait);
+/** Its socket, for who waits for something else as well and then asks
+ * wa_db_wait_notify with a wait of 0; -1 when there is none. */
+int wa_db_socket(const wa_db *db);
 
 /** What this connection was made with, as a keyword/value string, for a source
  * of own connections to the same database. Holds the password: not for logs.

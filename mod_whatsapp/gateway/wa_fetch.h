@@ -86,12 +86,9 @@ apr_status_t wa_fetcher_add(wa_fetcher *fetcher, apr_pool_t *p, wa_fetch *f);
 /** A call that is over, or NULL. */
 wa_fetch *wa_fetcher_next(wa_fetcher *fetcher);
 
-/** Move the calls on; wait for something to happen, wait at most, or
- * wa_fetcher_wake. */
-void wa_fetcher_run(wa_fetcher *fetcher, apr_interval_time_t wait);
-
-/** End a wait, from any thread. */
-void wa_fetcher_wake(wa_fetcher *fetcher);
+/** Move the calls on; wait for something to happen to them, for fd to be
+ * readable, or as long as wait. @param fd or -1 */
+void wa_fetcher_run(wa_fetcher *fetcher, int fd, apr_interval_time_t wait);
 
 /** Calls under way. */
 int wa_fetcher_count(const wa_fetcher *fetcher);

@@ -72,22 +72,18 @@ wa_fetch *wa_fetcher_next(wa_fetcher *fetcher)
     return NULL;
 }
 
-void wa_fetcher_run(wa_fetcher *fetcher, apr_interval_time_t wait)
+void wa_fetcher_run(wa_fetcher *fetcher, int fd, apr_interval_time_t wait)
 {
+    struct curl_waitfd other = { .fd = fd, .events = CURL_WAIT_POLLIN };
     int running = 0;
 
     curl_multi_perform(fetcher->multi, &running);
     /* Some may be over already; then there is nothing to wait for. */
     if (running == fetcher->count) {
-        curl_multi_poll(fetcher->multi, NULL, 0, (int)apr_time_as_msec(wait),
-                        NULL);
+        curl_multi_poll(fetcher->multi, &other, fd < 0 ? 0 : 1,
+                        (int)apr_time_as_msec(wait), NULL);
         curl_multi_perform(fetcher->multi, &running);
     }
-}
-
-void wa_fetcher_wake(wa_fetcher *fetcher)
-{
-    curl_multi_wakeup(fetcher->multi);
 }
 
 int wa_fetcher_count(const wa_fetcher *fetcher)

@@ -47,6 +47,13 @@ my %SAMPLE = (
     },
     media => sub { upload($owner, "a sample\n", 'a.txt', 'text/plain')->{json}{id} },
     users => sub { new_user()->{id} },
+    webhooks => sub {
+        # There are twenty at most.
+        db("DELETE FROM webhooks WHERE user_id = '$owner->{id}'");
+        my @o = (key => $owner->{key}, body => {});
+        my $hook = api(POST => '/webhooks', key => $owner->{key}, body => { url => 'https://shop.invalid/' })->{json}{id};
+        return ($hook, api(POST => "/webhooks/$hook/test", @o)->{json}{id});
+    },
     sessions => sub {
         my $user = new_user();
         return api(POST => '/session/init', key => $user->{key}, body => {})->{json}{id};
@@ -67,7 +74,7 @@ sub filled {
 }
 
 # What a call needs to get as far as the object.
-my %BODY = ('PATCH /keys/{id}' => { name => 'renamed' });
+my %BODY = ('PATCH /keys/{id}' => { name => 'renamed' }, 'POST /webhooks/{id}/replay' => { after => 0 });
 
 # --- what must come of it ------------------------------------------------------
 

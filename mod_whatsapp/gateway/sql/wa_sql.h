@@ -24,6 +24,7 @@
 #include "wa_sql_sessions.h"
 #include "wa_sql_usage.h"
 #include "wa_sql_users.h"
+#include "wa_sql_webhooks.h"
 
 #define WA_SQL_LIST(X)                                                         \
     WA_SQL_BASE(X)                                                             \
@@ -37,7 +38,8 @@
     WA_SQL_MEDIA(X)                                                            \
     WA_SQL_MESSAGES(X)                                                         \
     WA_SQL_EVENTS(X)                                                           \
-    WA_SQL_USAGE(X)
+    WA_SQL_USAGE(X)                                                            \
+    WA_SQL_WEBHOOKS(X)
 
 #define WA_SQL_ENUM(id, text) WA_SQL_##id,
 typedef enum wa_sql_id {
