@@ -89,7 +89,7 @@ export class Phone {
     const reply = await this.query('get', 'encrypt', [el('count')]);
     if (Number(child(reply, 'count').attrs.value) < PREKEYS / 2) await this.uploadPreKeys();
     await this.query('set', 'passive', [el('active')]);
-    for (const message of this.chats.loading()) this.#load(message);
+    if (this.fetchesFiles) for (const message of this.chats.loading()) this.#load(message);
   }
 
   disconnect() {
@@ -278,8 +278,11 @@ export class Phone {
   show(message) {
     if (!this.chats.add(message)) return;
     this.#tell(message);
-    if (message.media?.state === 'loading') this.#load(message);
+    if (this.fetchesFiles && message.media?.state === 'loading') this.#load(message);
   }
+
+  /** A phone fetches files when it is told of them. */
+  get fetchesFiles() { return true; }
 
   /** Fetches files one after the other; messages go on meanwhile. */
   #load(message) {

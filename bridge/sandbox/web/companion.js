@@ -5,12 +5,18 @@
  */
 import { Phone } from '../phone/phone.js';
 import { Outbox } from '../phone/outbox.js';
-import { deviceSent, pack, textMessage } from '../phone/content.js';
+import { deviceSent, fromWire, pack, textMessage, toWire } from '../phone/content.js';
+import { describeFile, download, fieldOf, upload } from '../phone/media.js';
 import { PhoneError } from '../phone/error.js';
 import { PN, makeJid } from '../lib/jid.js';
 import { child, el } from '../lib/nodes.js';
 import { Client } from '../wa/client.js';
 import { banned } from '../wa/faults.js';
+
+/** What the page put at the host, as a message of a type and with these words. */
+function captioned(content, type, text) {
+  return text ? { [fieldOf(type)]: { ...content[fieldOf(type)], caption: text } } : content;
+}
 
 const DONE = new Set(['sent', 'delivered', 'read']);
 
@@ -144,32 +150,51 @@ export class Companion extends Phone {
     page?.onEnd(this.#lastWord ?? 'closed');
   }
 
+  /** Files are fetched when the page asks for them. */
+  get fetchesFiles() { return false; }
+
   /**
-   * Sends a text under an id the page has chosen. A repeat of what the server has taken sends nothing.
+   * Sends a message under an id the page has chosen. A repeat of what the server has taken sends nothing.
+   * @param {string} id
+   * @param {string} pn
+   * @param {{type: string, text: string, wire?: string}} what `wire`: of a file, what putFile() gave
    * @returns {Promise<string>} its status
    */
-  async sendText(id, pn, text) {
+  async sendAs(id, pn, { type, text, wire }) {
     const chat = `+${pn}`;
     const jid = makeJid(pn);
     const known = this.chats.find(id, 'out');
     if (known && DONE.has(known.status)) return known.status;
-    const content = textMessage(text);
+    const content = wire ? captioned(fromWire(wire), type, text) : textMessage(text);
     const { reply } = await this.task(async () => {
       const devices = await this.outbox.devicesOf([pn, this.pn]);
       if (!devices.some((d) => d.pn === pn)) throw new PhoneError('not_on_whatsapp');
       const parts = await this.outbox.encrypt(devices, (d) => pack(d.pn === this.pn && pn !== this.pn ? deviceSent(jid, content) : content));
       this.signal.save();
       this.show({
-        id, chat, from: this.number, to: chat, type: 'text', text, at: new Date().toISOString(), direction: 'out', status: 'pending',
+        id, chat, from: this.number, to: chat, type, text, at: new Date().toISOString(), direction: 'out', status: 'pending',
+        ...(wire ? { wire: toWire(content), media: { ...describeFile(type, content[fieldOf(type)]), state: 'loading' } } : {}),
       });
       await this.commit();
       const identity = el('device-identity', {}, Buffer.from(this.record.identity, 'base64'));
-      return { reply: this.sendMessage(el('message', { id, to: jid, type: 'text' }, [el('participants', {}, parts), identity])) };
+      const stanza = { id, to: jid, type: wire ? 'media' : 'text' };
+      return { reply: this.sendMessage(el('message', stanza, [el('participants', {}, parts), identity])) };
     });
     const { error } = (await reply).attrs;
     this.advance(id, 'out', chat, error ? 'failed' : 'sent');
     await this.commit();
     return error ? 'failed' : 'sent';
+  }
+
+  /** Puts a file of the page at a media host. @returns {Promise<string>} what describes it in a message */
+  async putFile(file) {
+    return toWire(await upload(this, file));
+  }
+
+  /** Fetches the file with this hash. @param {string} sha256 hex @returns {Promise<Buffer | null>} */
+  async getFile(sha256) {
+    const message = this.chats.list().findLast((m) => m.media?.sha256 === sha256);
+    return message?.wire ? download(this, message.type, message.wire, this.#files.fileBytes) : null;
   }
 
   /** Is this number on WhatsApp? */

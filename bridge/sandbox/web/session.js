@@ -61,11 +61,12 @@ export class PageSession {
   }
 
   /** A message as the page is told of it. */
-  #told({ id, chat, from, type, text, at, direction, status }) {
+  #told({ id, chat, from, type, text, at, direction, status, media, quoted_id: quoted, reactions, edited_at: edited, deleted_at: deleted }) {
     const pn = from.slice(1);
     return {
       id, chat: chat.slice(1), from: pn, name: this.#world.server.directory.byNumber(pn)?.name, type, text,
       t: Math.floor(Date.parse(at) / 1000), out: direction === 'out', ack: PHONE_STATUS[status] ?? 0,
+      media, quoted, reactions, edited: edited !== undefined, deleted: deleted !== undefined,
     };
   }
 
@@ -135,11 +136,11 @@ export class PageSession {
   }
 
   /** Messages leave in the order the page sent them; their answers come when they come. */
-  async #send({ id, to, text }) {
+  async #send({ id, to, type = 'text', text, wire }) {
     const companion = this.#companion;
     if (!companion) throw new Error('not linked');
     try {
-      const status = await companion.sendText(id, to, text);
+      const status = await companion.sendAs(id, to, { type, text, wire });
       this.send({ t: 'ack', id, ack: PHONE_STATUS[status] });
     } catch (err) {
       if (err.code === 'not_on_whatsapp') this.send({ t: 'ack', id, ack: -1 });

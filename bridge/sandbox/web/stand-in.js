@@ -12,8 +12,12 @@ import { PageSession } from './session.js';
 const PAGE_HOST = 'web.whatsapp.com';
 const NAMES = { subject: PAGE_HOST, dns: [PAGE_HOST, '*.whatsapp.com', '*.whatsapp.net'] };
 const PAGE_DIR = new URL('./page/', import.meta.url);
+const MAX_FILE = 64 * 1024 * 1024;
 const MAX_PAYLOAD = 8 * 1024 * 1024;
 const TYPES = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8' };
+
+/** What the page is told when a file was not carried. */
+const fileStatus = (err) => (/answered (404|410)$/.test(err.message) ? 404 : 502);
 
 function readPage() {
   const files = new Map();
@@ -76,7 +80,15 @@ export class StandIn {
   }
 
   #onRequest(request, response) {
-    const { pathname } = new URL(request.url, `https://${PAGE_HOST}`);
+    const { pathname, searchParams } = new URL(request.url, `https://${PAGE_HOST}`);
+    if (pathname === '/media' && request.headers.host === PAGE_HOST) {
+      this.#onFile(request, response, searchParams).catch((err) => {
+        this.#logger.info({ reason: err.message }, 'a page got no file');
+        if (response.headersSent) response.destroy();
+        else response.writeHead(fileStatus(err), { connection: 'close' }).end();
+      });
+      return;
+    }
     const name = pathname === '/' ? 'index.html' : pathname.slice(1);
     const file = request.headers.host === PAGE_HOST ? this.#files.get(name) : undefined;
     if (!file) {
@@ -86,6 +98,32 @@ export class StandIn {
     // The page's faults travel inside it, so that they stand before its first line runs.
     const body = name === 'index.html' ? file.body.replace('"{{faults}}"', JSON.stringify(this.faults.get())) : file.body;
     response.writeHead(200, { 'content-type': file.type, 'cache-control': 'no-store' }).end(body);
+  }
+
+  /** The page's files: encrypted, and carried to and from the media hosts, by its device (companion.js). */
+  async #onFile(request, response, fields) {
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const companion = [...this.#companions.values()].find((c) => c.connected && c.record.token === token);
+    if (!companion) {
+      response.writeHead(401, { connection: 'close' }).end();
+      return;
+    }
+    if (request.method === 'GET') {
+      const bytes = await companion.getFile(fields.get('sha256'));
+      response.writeHead(bytes ? 200 : 404, { 'content-type': 'application/octet-stream' }).end(bytes ?? undefined);
+      return;
+    }
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of request) {
+      size += chunk.length;
+      if (size > MAX_FILE) throw new Error('the file is too large');
+      chunks.push(chunk);
+    }
+    const wire = await companion.putFile({
+      type: fields.get('type'), bytes: Buffer.concat(chunks), mime_type: request.headers['content-type'], file_name: fields.get('name') ?? undefined,
+    });
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ wire }));
   }
 
   #onUpgrade(request, socket, head) {

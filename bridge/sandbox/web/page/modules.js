@@ -49,5 +49,7 @@ export function makeModules(page) {
     WAWebQueryExistsJob: { queryWidExists: async (id) => ((await socket.exists(id.user)) ? { wid: id } : null) },
   };
 
-  return { ...linking, ...running, ...sending };
+  const changes = { WAWebAddonReactionTableMode: { reactionTableMode: page.reactionTable } };
+
+  return { ...linking, ...running, ...sending, ...page.files, ...changes };
 }

@@ -3,6 +3,7 @@
  * IPC (link.js). A fault of the library, or 64 MiB of it, ends here; when the bridge ends, this ends, and the
  * browser with it.
  */
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { killGroup } from './browser.js';
 import {
@@ -40,6 +41,8 @@ function within(ms, promise, what) {
   promise.catch(() => {});
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
+
+const serialized = (id) => id?._serialized ?? id;
 
 const words = (error) => String(error?.message ?? error);
 
@@ -116,6 +119,9 @@ class Driver {
     client.on('inject_failed', (error) => this.#fail(error));
     client.on('message_create', (message) => this.#onCreated(message));
     client.on('message', (message) => this.tell({ type: 'message', message: message.rawData }));
+    client.on('message_edit', ({ rawData }, text) => this.#onChanged('edit', rawData, text));
+    client.on('message_revoke_everyone', ({ rawData }) => this.#onChanged('deletion', rawData));
+    client.on('message_reaction', (reaction) => this.#onReaction(reaction));
     client.on('message_ack', (message, ack) => this.#onAck(message.id, ack));
   }
 
@@ -174,10 +180,31 @@ class Driver {
   }
 
   /** The page made an own message; if it is the one being sent and has another id, they belong together. */
-  #onCreated({ id, body, to }) {
+  #onCreated({ id, to, ack, rawData }) {
     const sending = this.#sending;
-    if (id.fromMe && sending && id.id !== sending.id && body === sending.text && toJid(to) === sending.to) {
+    const text = (sending?.file ? rawData.caption : rawData.body) ?? '';
+    if (id.fromMe && sending && id.id !== sending.id && text === (sending.text ?? '') && toJid(to) === sending.to) {
       this.tell({ type: 'mapped', id: sending.id, waId: id.id });
+    }
+    // Made elsewhere, or before this process was there: the server has it.
+    if (id.fromMe && ack > 0) {
+      this.#onAck(id, ack);
+    }
+  }
+
+  /** Someone changed a message: of one that was deleted the page may keep the id of what deleted it. */
+  #onChanged(kind, { id, protocolMessageKey, author, from, notifyName }, text) {
+    if (!id.fromMe) {
+      const target = { ...(protocolMessageKey ?? id), remote: id.remote };
+      const change = { kind, target, from: author ?? id.participant ?? from, text, pushName: notifyName, seconds: Math.floor(Date.now() / 1000) };
+      this.tell({ type: 'change', change });
+    }
+  }
+
+  #onReaction({ id, msgId, reaction, senderId, timestamp }) {
+    if (!id.fromMe) {
+      const target = { id: msgId.id, remote: serialized(msgId.remote) };
+      this.tell({ type: 'change', change: { kind: 'reaction', target, from: senderId, text: reaction ?? '', seconds: timestamp } });
     }
   }
 
@@ -224,14 +251,15 @@ class Driver {
     return run;
   }
 
-  async #send({ id, to, text }) {
+  async #send({ id, to, kind, text, file }) {
     let asked = false;
     let used = null;
-    this.#sending = { id, to, text };
+    this.#sending = { id, to, text, file };
     try {
+      const { content, options } = await this.#contentOf(kind, text, file);
       const willUse = await wantId(this.#page, id);
       asked = true;
-      const message = await this.#client.sendMessage(toChatId(to), text, { sendSeen: false, linkPreview: false });
+      const message = await this.#client.sendMessage(toChatId(to), content, options);
       used = message?.id?.id ?? null;
       if (willUse) {
         // Whoever else the page may make a message for must not get it.
@@ -247,6 +275,28 @@ class Driver {
     } finally {
       this.#sending = null;
     }
+  }
+
+  /** What the library takes: a text, or a file as a whole. */
+  async #contentOf(kind, text, file) {
+    const options = { sendSeen: false, linkPreview: false };
+    if (!file) {
+      return { content: text, options };
+    }
+    const { MessageMedia } = createRequire(import.meta.url)('whatsapp-web.js');
+    const content = new MessageMedia(file.mimeType, await readFile(file.path, 'base64'), file.name ?? 'file');
+    return { content, options: { ...options, caption: text, sendMediaAsDocument: kind === 'document', sendAudioAsVoice: kind === 'voice' } };
+  }
+
+  /** Fetches the file of a message. @returns {Promise<boolean>} false: it is not there any more */
+  async download({ key, path }) {
+    const message = await this.#client.getMessageById(key);
+    const file = await message?.downloadMedia();
+    if (!file) {
+      return false;
+    }
+    await writeFile(path, file.data, { encoding: 'base64', flag: 'wx', mode: 0o600 });
+    return true;
   }
 
   async lookup({ phone }) {

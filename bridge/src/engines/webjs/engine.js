@@ -4,19 +4,27 @@
 import { createRequire } from 'node:module';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Problem } from '../../problems.js';
 import { Gate } from '../../sessions/backoff.js';
 import { DurableMap } from '../../storage/durable-map.js';
 import { findChromium } from './browser.js';
 import { Link, TIMES } from './link.js';
-import { describeInbound } from './messages.js';
+import { WebjsMedia } from './media.js';
+import { describeChange, describeInbound } from './messages.js';
 
 /** The hooks are made for this version. */
 const VERSION = '1.34.7';
 
-const CAPABILITIES = ['qr', 'text', 'receipts', 'inbound', 'contact_check'];
+const CAPABILITIES = [
+  'qr', 'text', 'image', 'document', 'video', 'audio', 'voice', 'receipts', 'inbound', 'inbound_media', 'contact_check',
+];
+/** A browser's connection breaks on what is not much larger. */
+const MEDIA_MAX_BYTES = 50 * 1024 * 1024;
 
 /** Browsers that may start at the same time: a start is what costs. */
 const STARTS_AT_ONCE = 2;
+/** Files under way at a time, in all sessions: each is in memory as a whole, several times. */
+const FILES_AT_ONCE = 2;
 
 const IDENTITY = 'identity';
 const SINCE = 'since';
@@ -45,6 +53,7 @@ export class WebjsAccount {
     this.#context = context;
     this.#options = options;
     this.dir = options.dir;
+    this.media = options.media;
     this.profile = join(options.dir, 'session-profile');
     /** Resolves when the last browser on the profile is gone. */
     this.browserGone = Promise.resolve();
@@ -92,13 +101,21 @@ export class WebjsAccount {
 
   /** A message, told by the library or found in the page; the same may come twice. */
   onMessage(message) {
-    const described = describeInbound(message);
+    this.#tell(describeInbound(message));
+  }
+
+  /** Someone changed a message. */
+  onChange(change) {
+    this.#tell(describeChange(change));
+  }
+
+  #tell(described) {
     if (!described || this.#told.has(described.key)) {
       return;
     }
-    const { key, seconds, data } = described;
+    const { key, seconds, data, ref } = described;
     this.#told.set(key, seconds);
-    this.#onInbound({ key, data })
+    this.#onInbound({ key, data, ref })
       .then(() => this.#settle(key, seconds))
       .catch((error) => this.#options.logger.error({ err: error }, 'inbox'));
   }
@@ -161,6 +178,14 @@ export class WebjsAccount {
     return Buffer.from(JSON.stringify({ type, text, media }));
   }
 
+  /** The file of a received message; the page fetches it. */
+  async openMedia(ref, link) {
+    if (ref.size > MEDIA_MAX_BYTES) {
+      throw new Problem('media_too_large', `The engine webjs carries files of at most ${MEDIA_MAX_BYTES} bytes`);
+    }
+    return this.media.open(ref, link());
+  }
+
   /** @returns {Link} */
   connect(handlers) {
     return new Link({ context: this.#context, account: this, handlers, logger: this.#options.logger });
@@ -208,15 +233,17 @@ function installedVersion() {
  * @param {object} options
  * @param {string|null} options.waUrl the sandbox's socket; null for WhatsApp's own page
  * @param {import('pino').Logger} options.logger
+ * @param {import('../../media/source.js').MediaSource} [options.mediaSource] where files to send come from
  * @param {{chromium?: string|null, webVersion?: string|null, webVersionDir?: string|null}} [options.webjs]
  * @param {Partial<typeof TIMES>} [options.times]
  * @param {string[]} [options.skipHooks] for tests
  * @returns {Promise<import('../index.js').Engine>}
  */
-export async function createWebjsEngine({ waUrl, logger, webjs = {}, times = {}, skipHooks = [] }) {
+export async function createWebjsEngine({ waUrl, logger, mediaSource, webjs = {}, times = {}, skipHooks = [] }) {
   const { chromium = null, webVersion = null, webVersionDir = null, maxMemory = null } = webjs;
   const starts = new Gate(STARTS_AT_ONCE);
-  const engine = { name: 'webjs', version: VERSION, capabilities: CAPABILITIES, unavailable: null, starts };
+  const gate = new Gate(FILES_AT_ONCE);
+  const engine = { name: 'webjs', version: VERSION, capabilities: CAPABILITIES, mediaMaxBytes: MEDIA_MAX_BYTES, unavailable: null, starts };
   const context = { waUrl, maxMemory, webVersion, webVersionDir, skipHooks, times: { ...TIMES, ...times }, gate: starts };
   try {
     installedVersion();
@@ -229,7 +256,8 @@ export async function createWebjsEngine({ waUrl, logger, webjs = {}, times = {},
   engine.openAccount = async ({ id, dir, master, logger: sessionLogger }) => {
     const onError = (error) => sessionLogger.error({ err: error }, 'the account could not be written, will be repeated');
     const map = await DurableMap.open(join(dir, 'webjs.log'), { master, name: `session ${id} webjs`, onError });
-    return new WebjsAccount({ map, context, options: { dir, logger: sessionLogger } });
+    const media = new WebjsMedia({ dir, source: mediaSource, gate });
+    return new WebjsAccount({ map, context, options: { dir, media, logger: sessionLogger } });
   };
   return engine;
 }

@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { maskText } from '../../log.js';
 import { descendantsPss } from '../../memory.js';
+import { mediaUnavailable } from '../../media/source.js';
 import { Problem } from '../../problems.js';
 import { chromiumFlags, killBrowsersOf, killGroup, sandboxTarget } from './browser.js';
 import { statusOf } from './messages.js';
@@ -173,6 +174,10 @@ export class Link {
       case 'message':
         this.#onInbound(message.message);
         break;
+      case 'change':
+        this.#handlers.onActivity();
+        this.#account.onChange(message.change);
+        break;
       case 'mapped':
         this.#account.map(message.waId, message.id);
         break;
@@ -312,11 +317,23 @@ export class Link {
     if (!this.#open) {
       throw neverLeft('WhatsApp Web is not connected');
     }
-    const { text } = JSON.parse(message);
+    const content = JSON.parse(message);
+    if (!content.media) {
+      return this.#send(id, to, content);
+    }
+    try {
+      return await this.#account.media.with(content.media, (path) => this.#send(id, to, content, path));
+    } catch (error) {
+      // A file that could not be had was never given to the page.
+      throw error instanceof Problem ? Object.assign(error, { neverLeft: true }) : error;
+    }
+  }
+
+  async #send(id, to, { type, text, media }, path) {
     this.#unacknowledged.set(id, Date.now());
     let answer;
     try {
-      answer = await this.#ask('send', { id, to, text });
+      answer = await this.#ask('send', { id, to, kind: type, text, ...(media ? { file: { path, mimeType: media.mime_type, name: media.file_name } } : {}) });
     } catch (error) {
       this.#unacknowledged.delete(id);
       throw error.neverLeft ? error : new Error('what became of the message is not known');
@@ -329,7 +346,10 @@ export class Link {
     if (answer.left) {
       throw new Error('what became of the message is not known');
     }
-    throw answer.missing ? Object.assign(new Problem('not_on_whatsapp'), { neverLeft: true }) : neverLeft('the page did not take the message');
+    if (answer.missing) {
+      throw Object.assign(new Problem('not_on_whatsapp'), { neverLeft: true });
+    }
+    throw media ? Object.assign(mediaUnavailable('WhatsApp Web did not take the file'), { neverLeft: true }) : neverLeft('the page did not take the message');
   }
 
   /**
@@ -341,6 +361,11 @@ export class Link {
       throw new Error('WhatsApp Web is not connected');
     }
     return this.#ask('lookup', { phone });
+  }
+
+  /** Has the page fetch a file to this path. @returns {Promise<boolean>} false: it is not there any more */
+  download({ key, path }) {
+    return this.#ask('download', { key, path });
   }
 
   /**

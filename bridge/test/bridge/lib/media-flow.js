@@ -39,9 +39,10 @@ export async function linkedPair(t, engine, env = {}) {
 
 /**
  * @param {import('node:test').TestContext} t
- * @param {{engine: string}} expected
+ * @param {{engine: string, refused?: [number, string], damaged?: [number, string], largest?: number}} expected how it says that
+ *   a host refused a file, and that a file is damaged; what it carries at most
  */
-export async function mediaBothWays(t, { engine }) {
+export async function mediaBothWays(t, { engine, refused: refusal = [422, 'media_refused'], damaged = [410, 'media_gone'], largest = 2048 * MIB }) {
   const { sandbox, module, bridge, own, friend, id } = await linkedPair(t, engine);
   const send = (media, fields) => bridge.send(id, { id: messageId(), to: friend.jid, media, text: undefined, timeout_ms: 60000, ...fields });
   const told = (whatsappId) => module.event('message.inbound', (data) => data.whatsapp_id === whatsappId);
@@ -56,7 +57,7 @@ export async function mediaBothWays(t, { engine }) {
     ];
     for (const [type, bytes, mimeType, fields, more] of cases) {
       const answer = await send(module.file(bytes, mimeType, more), { type, ...fields });
-      assert.equal(answer.status, 200, `${type}: ${JSON.stringify(answer.body)}`);
+    assert.equal(answer.status, 200, `${type}: ${JSON.stringify(answer.body)}`);
       const shown = await eventually(async () => (await friend.received()).find((m) => m.id === answer.body.whatsapp_id), type);
       assert.equal(shown.type, type);
       assert.equal(shown.text, fields.text ?? '');
@@ -92,7 +93,9 @@ export async function mediaBothWays(t, { engine }) {
     assert.deepEqual([down.status, down.body.code], [503, 'media_unavailable']);
     assert.ok(Number(down.headers.get('retry-after')) > 0);
     module.fileAnswer = null;
-    const huge = await send({ ...media, size: 3 * 1024 * MIB }, { type: 'document' });
+    const { engines } = (await bridge.call('GET', '/v1/engines')).body;
+    assert.equal(engines.find(({ name }) => name === engine).media_max_bytes, largest);
+    const huge = await send({ ...media, size: largest + 1 }, { type: 'document' });
     assert.deepEqual([huge.status, huge.body.code], [422, 'media_too_large']);
   });
 
@@ -106,7 +109,7 @@ export async function mediaBothWays(t, { engine }) {
     assert.ok(!(await sandbox.log()).some((entry) => entry.id === message.id));
     await sandbox.faults({ media: { refuse: 415 } });
     const refused = await send(media, { ...message, id: messageId() });
-    assert.deepEqual([refused.status, refused.body.code], [422, 'media_refused']);
+    assert.deepEqual([refused.status, refused.body.code], refusal);
     await sandbox.faults({ media: null });
     assert.equal((await send(media, message)).status, 200);
     assert.equal(sha256(await friend.file(message.id)), sha256(bytes));
@@ -145,7 +148,7 @@ export async function mediaBothWays(t, { engine }) {
       const { status, bytes } = await bridge.fetchFile(id, sent.id);
       return [status, status === 200 ? null : JSON.parse(bytes).code];
     };
-    assert.deepEqual(await ask({ corrupt: true }), [410, 'media_gone']);
+    assert.deepEqual(await ask({ corrupt: true }), damaged);
     assert.deepEqual(await ask({ gone: true }), [410, 'media_gone']);
     assert.deepEqual(await ask({ down: true }), [503, 'media_unavailable']);
     assert.deepEqual(await ask(null), [200, null]);
