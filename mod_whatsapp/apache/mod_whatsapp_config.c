@@ -86,6 +86,8 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppWebhookPlain", "On: webhooks may be http, not https only"),
     VALUE("WhatsAppDefaultEngine", "baileys or webjs, for sessions that name none"),
     VALUE("WhatsAppSessionIdle", "seconds after which a session without activity is disconnected"),
+    VALUE("WhatsAppPaceMessages", "most messages a minute of a session, or Off"),
+    VALUE("WhatsAppPaceNewChats", "most chats a session begins in a day, or Off"),
     { NULL }
 };
 // clang-format on

@@ -89,6 +89,11 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
 extern const wa_field wa_api_send_text_fields[];
 WA_API_HANDLER(wa_api_send_text);
 WA_API_HANDLER(wa_api_message_get);
+WA_API_HANDLER(wa_api_message_cancel);
+
+/* bulk.c */
+extern const wa_field wa_api_bulk_fields[];
+WA_API_HANDLER(wa_api_bulk);
 
 /* chats.c */
 WA_API_HANDLER(wa_api_chats);

@@ -15,6 +15,7 @@ const wa_field wa_api_send_text_fields[] = {
     { "text", WA_F_STRING, 1, 1, WA_TEXT_MAX, NULL },
     { "session", WA_F_STRING, 0, 1, 64, NULL },
     { "client_ref", WA_F_STRING, 0, 1, 255, NULL },
+    { "scheduled_at", WA_F_STRING, 0, 1, 64, NULL },
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
@@ -107,6 +108,11 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
     wa_code code = wa_session_name(&order->session, r);
 
     if (code == WA_OK) {
+        code = wa_message_read_schedule(wa_json_str(req->json, "scheduled_at"),
+                                        "/scheduled_at", &order->scheduled_at,
+                                        r);
+    }
+    if (code == WA_OK) {
         code = wa_message_send(app, req, order, &m, &found, r);
     }
     if (found) {
@@ -123,7 +129,8 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
                    apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
     if (code == WA_OK) {
         int waits = !strcmp(m->status, "pending")
-                    || !strcmp(m->status, "scheduled");
+                    || !strcmp(m->status, "scheduled")
+                    || !strcmp(m->status, "unknown");
 
         wa_resp_json(resp, req->pool, waits ? 202 : 200,
                      wa_api_message_json(m));
@@ -153,11 +160,13 @@ static json_t *history_json(const wa_message *m)
           : m->scheduled_at           ? "scheduled"
                                       : "pending",
           m->created_at },
+        { "unknown", m->unknown_at },
         { "failed", m->failed_at },
         { "sent", m->sent_at },
         { "delivered", m->delivered_at },
         { "read", m->read_at },
         { "played", m->played_at },
+        { "cancelled", m->cancelled_at },
         { "edited", m->edited_at },
         { "deleted", m->deleted_at },
     };
@@ -180,8 +189,39 @@ static json_t *history_json(const wa_message *m)
     return history;
 }
 
+static json_t *reactions_json(const apr_array_header_t *reactions)
+{
+    json_t *list = json_array();
+    int i;
+
+    for (i = 0; i < reactions->nelts; i++) {
+        const wa_reaction *x = &APR_ARRAY_IDX(reactions, i, wa_reaction);
+        json_t *j = json_object();
+
+        wa_json_set_str(j, "sender", x->sender);
+        wa_json_set_str(j, "emoji", x->emoji);
+        wa_json_set_time(j, "at", x->at);
+        json_array_append_new(list, j);
+    }
+    return list;
+}
+
+WA_API_HANDLER(wa_api_message_cancel)
+{
+    wa_message *m;
+    wa_code code = wa_message_cancel(app, req->pool, req->request_id,
+                                     req->principal->user_id, req->params[0],
+                                     &m, r);
+
+    if (code == WA_OK) {
+        wa_resp_json(resp, req->pool, 200, wa_api_message_json(m));
+    }
+    return code;
+}
+
 WA_API_HANDLER(wa_api_message_get)
 {
+    apr_array_header_t *reactions;
     json_t *j;
     wa_message *m;
     wa_code code = wa_message_get(app, req->pool, req->request_id,
@@ -189,8 +229,13 @@ WA_API_HANDLER(wa_api_message_get)
                                   r);
 
     if (code == WA_OK) {
+        code = wa_message_reactions(app, req->pool, req->request_id, m,
+                                    &reactions, r);
+    }
+    if (code == WA_OK) {
         j = wa_api_message_json(m);
         wa_json_set(j, "history", history_json(m));
+        wa_json_set(j, "reactions", reactions_json(reactions));
         wa_resp_json(resp, req->pool, 200, j);
     }
     return code;

@@ -83,7 +83,7 @@ static json_t *errors_json(const apr_array_header_t *errors)
     return list;
 }
 
-static json_t *problem_json(const wa_req *req, const wa_result *r)
+json_t *wa_problem_json(const wa_req *req, const wa_result *r)
 {
     const char *code = wa_code_name(r->code);
     json_t *j = json_object();
@@ -116,7 +116,7 @@ static const char *challenge(wa_code code)
 void wa_resp_problem(wa_resp *resp, const wa_req *req, const wa_result *r)
 {
     fill(resp, req->pool, wa_code_status(r->code), "application/problem+json",
-         problem_json(req, r));
+         wa_problem_json(req, r));
     apr_table_setn(resp->headers, "Cache-Control", "no-store");
     if (r->retry_after > 0) {
         apr_table_setn(resp->headers, "Retry-After",

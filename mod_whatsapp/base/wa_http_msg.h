@@ -114,6 +114,9 @@ void wa_resp_file(wa_resp *resp, const char *content_type, apr_file_t *file,
  * Retry-After, Allow and WWW-Authenticate where they belong. */
 void wa_resp_problem(wa_resp *resp, const wa_req *req, const wa_result *r);
 
+/** The problem alone, for an answer that tells of several. */
+json_t *wa_problem_json(const wa_req *req, const wa_result *r);
+
 /** A query parameter, percent-decoded, or NULL; the first one counts.
  * @return WA_OK, or WA_E_BAD_PARAMETER for a broken encoding or NUL */
 wa_code wa_req_query(const wa_req *req, const char *name, const char **value,

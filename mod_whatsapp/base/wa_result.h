@@ -43,6 +43,7 @@
     X(WA_E_SESSION_LIMIT,    409, "session_limit",       "No further session is allowed")            \
     X(WA_E_IN_PROGRESS,      409, "idempotency_in_progress", "The first request with this key is under way") \
     X(WA_E_WEBHOOK_LIMIT,    409, "webhook_limit",       "No further webhook is allowed")            \
+    X(WA_E_NOT_CANCELLABLE,  409, "message_not_cancellable", "The message can't be cancelled any more") \
     X(WA_E_LAST_ADMIN,       409, "last_admin",          "The last active admin can't be removed")   \
     X(WA_E_CURSOR_EXPIRED,   410, "cursor_expired",      "The events after this cursor are not kept any more") \
     X(WA_E_MEDIA_IN_USE,     409, "media_in_use",        "A message that is still to be sent needs the file") \
@@ -65,6 +66,7 @@
     X(WA_E_RATE_LIMITED,     429, "rate_limited",        "Too many requests")                        \
     X(WA_E_QUOTA_MINUTE,     429, "message_quota_minute", "The message quota of this minute is used up") \
     X(WA_E_QUOTA_DAY,        429, "message_quota_day",   "The message quota of this day is used up") \
+    X(WA_E_PACED,            429, "paced",               "The session keeps a pace")                 \
     X(WA_E_BUSY_LOGIN,       429, "too_many_logins",     "Too many logins at the moment")            \
     X(WA_E_LOGIN_DELAYED,    429, "login_delayed",       "Too many failed logins")                   \
     X(WA_E_INTERNAL,         500, "internal_error",      "Something went wrong on our side")         \
@@ -76,6 +78,7 @@
     X(WA_E_NOT_READY,        503, "not_ready",           "A part of the service is not available")   \
     X(WA_E_STORAGE,          503, "storage_unavailable", "Files can't be stored or read at the moment") \
     X(WA_E_ACK_TIMEOUT,      504, "ack_timeout",         "WhatsApp did not acknowledge in time")     \
+    X(WA_E_OUTCOME_UNKNOWN,  504, "outcome_unknown",     "It is not known whether the message was sent") \
     X(WA_E_STORAGE_FULL,     507, "storage_full",        "There is no room for the file")
 // clang-format on
 

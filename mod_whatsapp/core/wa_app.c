@@ -23,6 +23,7 @@ typedef enum setting_kind {
     SET_SECONDS, /* 1 to 30 days */
     SET_ORIGINS,
     SET_SWITCH, /* On, Off */
+    SET_PACE,   /* 1 to 1000, Off */
     SET_NETS    /* networks */
 } setting_kind;
 
@@ -75,6 +76,10 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, webhook_plain) },
     { "WhatsAppSessionIdle", SET_SECONDS,
       APR_OFFSETOF(wa_settings, session_idle) },
+    { "WhatsAppPaceMessages", SET_PACE,
+      APR_OFFSETOF(wa_settings, pace_messages) },
+    { "WhatsAppPaceNewChats", SET_PACE,
+      APR_OFFSETOF(wa_settings, pace_new_chats) },
 };
 
 #define SETTINGS (sizeof(settings_table) / sizeof(settings_table[0]))
@@ -149,6 +154,26 @@ static const char *set_switch(const setting *set, int *field, const char *value,
     return NULL;
 }
 
+/* A number, or Off. */
+static const char *set_pace(const setting *set, int *field, const char *value,
+                            apr_pool_t *p)
+{
+    char *end;
+    apr_int64_t n = apr_strtoi64(value, &end, 10);
+
+    if (!strcasecmp(value, "Off")) {
+        *field = -1;
+        return NULL;
+    }
+    if (end == value || *end || n < 1 || n > 1000) {
+        return apr_psprintf(
+            p, "%s is Off or a whole number from 1 to 1000, not \"%s\"",
+            set->name, value);
+    }
+    *field = (int)n;
+    return NULL;
+}
+
 static const char *set_nets(const setting *set, const wa_nets **field,
                             const char *value, apr_pool_t *p)
 {
@@ -219,6 +244,9 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
         }
         if (set->kind == SET_ORIGINS) {
             return set_origins(set, field, value, p);
+        }
+        if (set->kind == SET_PACE) {
+            return set_pace(set, field, value, p);
         }
         if (set->kind == SET_SWITCH) {
             return set_switch(set, field, value, p);

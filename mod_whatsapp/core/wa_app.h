@@ -52,6 +52,8 @@ typedef struct wa_settings {
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */
     apr_interval_time_t session_idle; /* WhatsAppSessionIdle; 0: never */
     apr_table_t *given; /* what was set, by directive, as it was written */
+    /* WhatsAppPace…: 0: as the mode has it, -1: Off */
+    int pace_messages, pace_new_chats;
 } wa_settings;
 
 /** Settings with their defaults. */

@@ -123,26 +123,77 @@ static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
     return rv;
 }
 
+/* What came in, as far as all types are alike. */
+typedef struct inbound {
+    const char *id, *chat, *from, *type, *text, *target;
+    const char *at; /* a parameter */
+} inbound;
+
+static apr_status_t store_message(wa_db *db, apr_pool_t *p, const event *e,
+                                  const inbound *in)
+{
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_MESSAGE_INBOUND, &rows,
+                                wa_id_uuid(p), e->session, in->type, in->from,
+                                in->chat, in->text, in->id, in->at,
+                                wa_json_str(e->data, "quoted_id"));
+
+    if (rv == APR_SUCCESS && wa_db_count(rows) && wa_db_bool(rows, 0, 0)) {
+        rv = WA_DB_RUN(db, WA_SQL_MESSAGE_CHANGES_DUE, NULL, e->session,
+                       in->chat, in->id);
+    }
+    return rv;
+}
+
+/* A reaction, edit or deletion is no message of its own: it stands with the
+ * one it means. */
+static apr_status_t store_inbound(wa_db *db, apr_pool_t *p, const event *e,
+                                  const inbound *in)
+{
+    int reaction = !strcmp(in->type, "reaction");
+    int edit = !strcmp(in->type, "edit");
+
+    if (!reaction && !edit && strcmp(in->type, "deletion")) {
+        return store_message(db, p, e, in);
+    }
+    if (!in->target) {
+        return APR_EINVAL;
+    }
+    if (reaction) {
+        return WA_DB_RUN(db, WA_SQL_REACTION_STORE, NULL, e->session, in->chat,
+                         in->target, in->from,
+                         in->text && *in->text ? in->text : NULL, in->at);
+    }
+    if (edit) {
+        return WA_DB_RUN(db, WA_SQL_MESSAGE_EDIT, NULL, e->session, in->chat,
+                         in->target, in->from, in->text, in->at);
+    }
+    return WA_DB_RUN(db, WA_SQL_MESSAGE_DELETION, NULL, e->session, in->chat,
+                     in->target, in->from, in->at);
+}
+
 static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p, const event *e)
 {
-    const char *id = wa_json_str(e->data, "whatsapp_id");
-    const char *chat = wa_json_str(e->data, "chat");
-    const char *from = wa_json_str(e->data, "from_phone");
-    const char *type = wa_json_str(e->data, "type");
     const char *at_text = wa_json_str(e->data, "at");
     apr_time_t at = e->at;
     apr_status_t rv;
+    inbound in;
 
-    if (!from) {
-        from = wa_json_str(e->data, "from");
+    in.id = wa_json_str(e->data, "whatsapp_id");
+    in.chat = wa_json_str(e->data, "chat");
+    in.from = wa_json_str(e->data, "from_phone");
+    in.type = wa_json_str(e->data, "type");
+    in.text = wa_json_str(e->data, "text");
+    in.target = wa_json_str(e->data, "target_id");
+    if (!in.from) {
+        in.from = wa_json_str(e->data, "from");
     }
-    if (!id || !chat || !from || !type
+    if (!in.id || !in.chat || !in.from || !in.type
         || (at_text && wa_time_parse(at_text, &at) != APR_SUCCESS)) {
         return APR_EINVAL;
     }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_INBOUND, NULL, wa_id_uuid(p), e->session,
-                   type, from, chat, wa_json_str(e->data, "text"), id,
-                   wa_db_p_time(p, at));
+    in.at = wa_db_p_time(p, at);
+    rv = store_inbound(db, p, e, &in);
     if (rv == APR_SUCCESS) {
         rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
                        wa_db_p_time(p, at));

@@ -10,6 +10,31 @@
 #include "../base/wa_log.h"
 
 #define PAUSE_MAX_SECONDS 60
+#define LIVE_MESSAGES 20  /* a minute */
+#define LIVE_NEW_CHATS 50 /* a day */
+
+static int pace(const wa_app *app, int set, int live)
+{
+    return set ? set : strcmp(app->settings->mode, "live") ? -1 : live;
+}
+
+const char *wa_delivery_pace_pause(const wa_app *app, apr_pool_t *p)
+{
+    int most = pace(app, app->settings->pace_messages, LIVE_MESSAGES);
+
+    if (most > 0) {
+        return wa_db_p_int(p, 60000 / most);
+    }
+    /* Turns are taken where chats are counted, too. */
+    return wa_delivery_pace_chats(app, p) ? "0" : NULL;
+}
+
+const char *wa_delivery_pace_chats(const wa_app *app, apr_pool_t *p)
+{
+    int most = pace(app, app->settings->pace_new_chats, LIVE_NEW_CHATS);
+
+    return most > 0 ? wa_db_p_int(p, most) : NULL;
+}
 
 apr_interval_time_t wa_delivery_pause(int attempts,
                                       apr_interval_time_t at_least)
@@ -32,12 +57,17 @@ apr_interval_time_t wa_delivery_pause(int attempts,
 apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
                                apr_array_header_t **found)
 {
+    const char *pause = wa_delivery_pace_pause(app, p);
     wa_db_rows *rows;
     apr_status_t rv;
     int i;
 
-    rv = WA_DB_RUN(db, WA_SQL_OUTBOX_CLAIM, &rows, app->instance,
-                   wa_db_p_int(p, max), APR_STRINGIFY(WA_LEASE_SECONDS));
+    rv = pause
+             ? WA_DB_RUN(db, WA_SQL_OUTBOX_CLAIM_PACED, &rows, app->instance,
+                         wa_db_p_int(p, max), APR_STRINGIFY(WA_LEASE_SECONDS),
+                         pause, wa_delivery_pace_chats(app, p))
+             : WA_DB_RUN(db, WA_SQL_OUTBOX_CLAIM, &rows, app->instance,
+                         wa_db_p_int(p, max), APR_STRINGIFY(WA_LEASE_SECONDS));
     if (rv != APR_SUCCESS) {
         return rv;
     }
@@ -53,50 +83,70 @@ apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
         o->content = apr_pstrdup(p, wa_db_str(rows, i, 5));
         o->attempts = (int)wa_db_int(rows, i, 6, 1);
         o->expired = wa_db_bool(rows, i, 7);
-        o->media = apr_pstrdup(p, wa_db_str(rows, i, 8));
+        o->maybe_sent = wa_db_bool(rows, i, 8);
+        o->media = apr_pstrdup(p, wa_db_str(rows, i, 9));
     }
     return APR_SUCCESS;
+}
+
+/* An attempt, and what came of it. */
+typedef struct outcome {
+    wa_delivery d;
+    apr_time_t sent_at;
+    int ends;  /* it leaves the outbox */
+    int maybe; /* it may have been sent */
+} outcome;
+
+static apr_status_t record_sent(apr_pool_t *p, wa_db *db, const wa_outgoing *o,
+                                apr_time_t sent_at)
+{
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, o->message_id,
+                                wa_db_p_time(p, sent_at));
+
+    /* A statement of its own: with the session's row locked beside the
+     * message's it would meet the bridge's events, which lock them in another
+     * order. */
+    return rv != APR_SUCCESS
+               ? rv
+               : WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, o->session_id,
+                           wa_db_p_time(p, sent_at));
+}
+
+static apr_status_t record_outcome(wa_app *app, apr_pool_t *p, wa_db *db,
+                                   const wa_outgoing *o, const outcome *out,
+                                   const wa_result *r)
+{
+    const char *attempts = wa_db_p_int(p, o->attempts);
+    const char *text = r->detail ? r->detail : wa_code_title(r->code);
+    apr_interval_time_t pause;
+
+    if (out->d == WA_DELIVERY_SENT) {
+        return record_sent(p, db, o, out->sent_at);
+    }
+    if (out->ends) {
+        return WA_DB_RUN(db,
+                         out->d == WA_DELIVERY_FAILED ? WA_SQL_OUTBOX_FAILED
+                                                      : WA_SQL_OUTBOX_UNKNOWN,
+                         NULL, o->message_id, app->instance, attempts,
+                         wa_code_name(r->code), text);
+    }
+    pause = wa_delivery_pause(o->attempts, apr_time_from_sec(r->retry_after));
+    return WA_DB_RUN(
+        db, WA_SQL_OUTBOX_RETRY, NULL, o->message_id, app->instance, attempts,
+        wa_db_p_int(p, apr_time_as_msec(pause)), wa_code_name(r->code), text,
+        wa_db_p_bool(out->maybe), wa_db_p_bool(out->d == WA_DELIVERY_UNKNOWN));
 }
 
 /* When the outcome can't be written down the row keeps its lease; it runs out
  * and the message is attempted again under the same WhatsApp id. */
 static void record(wa_app *app, apr_pool_t *p, const char *request_id,
-                   const wa_outgoing *o, wa_delivery d, apr_time_t sent_at,
-                   wa_result *r)
+                   const wa_outgoing *o, const outcome *out, wa_result *r)
 {
-    const char *attempts = wa_db_p_int(p, o->attempts);
-    const char *text = r->detail ? r->detail : wa_code_title(r->code);
-    apr_interval_time_t pause;
     wa_db *db = NULL;
     apr_status_t rv = wa_db_open(&db, p, &app->db);
 
     if (rv == APR_SUCCESS) {
-        switch (d) {
-        case WA_DELIVERY_SENT:
-            rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, o->message_id,
-                           wa_db_p_time(p, sent_at));
-            if (rv == APR_SUCCESS) {
-                /* A statement of its own: with the session's row locked
-                 * beside the message's it would meet the bridge's events,
-                 * which lock them in another order. */
-                rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, o->session_id,
-                               wa_db_p_time(p, sent_at));
-            }
-            break;
-        case WA_DELIVERY_FAILED:
-            rv = WA_DB_RUN(db, WA_SQL_OUTBOX_FAILED, NULL, o->message_id,
-                           app->instance, attempts, wa_code_name(r->code),
-                           text);
-            break;
-        default:
-            pause = wa_delivery_pause(o->attempts,
-                                      apr_time_from_sec(r->retry_after));
-            rv = WA_DB_RUN(db, WA_SQL_OUTBOX_RETRY, NULL, o->message_id,
-                           app->instance, attempts,
-                           wa_db_p_int(p, apr_time_as_msec(pause)),
-                           wa_code_name(r->code), text);
-            break;
-        }
+        rv = record_outcome(app, p, db, o, out, r);
     }
     if (rv != APR_SUCCESS) {
         wa_result *ignored = wa_result_make(p);
@@ -110,20 +160,12 @@ static void record(wa_app *app, apr_pool_t *p, const char *request_id,
     wa_db_close(db);
 }
 
-wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
-                                const char *request_id, const wa_outgoing *o,
-                                apr_interval_time_t wait, apr_time_t *sent_at,
-                                wa_result *r)
+static void send_it(wa_app *app, apr_pool_t *p, const char *request_id,
+                    const wa_outgoing *o, apr_interval_time_t wait,
+                    outcome *out, wa_result *r)
 {
     wa_bridge_send send;
-    wa_delivery d;
 
-    if (o->expired) {
-        wa_fail(r, WA_E_SESSION_UNAVAILABLE,
-                "The message could not be sent before its time to live ended");
-        record(app, p, request_id, o, WA_DELIVERY_FAILED, 0, r);
-        return WA_DELIVERY_FAILED;
-    }
     send.session = o->session_id;
     send.whatsapp_id = o->whatsapp_id;
     send.to = o->chat;
@@ -131,20 +173,56 @@ wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
     send.type = o->type;
     send.media = o->media;
     send.wait = wait;
-    switch (wa_bridge_message_send(&app->bridge, p, request_id, &send, sent_at,
-                                   r)) {
+    switch (wa_bridge_message_send(&app->bridge, p, request_id, &send,
+                                   &out->sent_at, r)) {
     case WA_SEND_SENT:
-        d = WA_DELIVERY_SENT;
+        out->d = WA_DELIVERY_SENT;
         break;
     case WA_SEND_PERMANENT:
-        d = WA_DELIVERY_FAILED;
+        out->d = WA_DELIVERY_FAILED;
+        out->ends = 1;
+        break;
+    case WA_SEND_UNKNOWN:
+        /* The repeat carries the same WhatsApp id, which the phones show once;
+         * where the engine can't do that the bridge only tells what it knows.
+         */
+        out->d = r->code == WA_E_OUTCOME_UNKNOWN ? WA_DELIVERY_UNKNOWN
+                                                 : WA_DELIVERY_LATER;
+        out->maybe = 1;
         break;
     default:
-        /* Also an unknown outcome: the repeat carries the same WhatsApp id,
-         * which the phones show once. */
-        d = WA_DELIVERY_LATER;
+        out->d = WA_DELIVERY_LATER;
         break;
     }
-    record(app, p, request_id, o, d, *sent_at, r);
-    return d;
+    if (out->d == WA_DELIVERY_FAILED && o->maybe_sent
+        && r->code == WA_E_NOT_LINKED) {
+        /* That says nothing of the attempt before. */
+        out->d = WA_DELIVERY_UNKNOWN;
+    }
+}
+
+wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
+                                const char *request_id, const wa_outgoing *o,
+                                apr_interval_time_t wait, apr_time_t *sent_at,
+                                wa_result *r)
+{
+    outcome out;
+
+    memset(&out, 0, sizeof(out));
+    if (o->expired) {
+        out.d = o->maybe_sent ? WA_DELIVERY_UNKNOWN : WA_DELIVERY_FAILED;
+        out.ends = 1;
+        wa_fail(r,
+                o->maybe_sent ? WA_E_OUTCOME_UNKNOWN : WA_E_SESSION_UNAVAILABLE,
+                o->maybe_sent ? "It may have been sent; its time to live ended"
+                                " before that was known"
+                              : "The message could not be sent before its time"
+                                " to live ended");
+    }
+    else {
+        send_it(app, p, request_id, o, wait, &out, r);
+    }
+    record(app, p, request_id, o, &out, r);
+    *sent_at = out.sent_at;
+    return out.d;
 }

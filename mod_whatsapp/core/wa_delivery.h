@@ -19,14 +19,17 @@ typedef struct wa_outgoing {
     const char *message_id, *session_id, *whatsapp_id;
     const char *chat, *type, *content;
     const char *media; /* what is told of its file, as JSON text, or NULL */
-    int attempts; /* counting this one; fences off a holder that was late */
-    int expired;  /* its time to live is over: fail it, don't send */
+    int attempts;   /* counting this one; fences off a holder that was late */
+    int expired;    /* its time to live is over: fail it, don't send */
+    int maybe_sent; /* an earlier attempt may have come through */
 } wa_outgoing;
 
 typedef enum wa_delivery {
     WA_DELIVERY_SENT,
     WA_DELIVERY_FAILED, /* for good; r says why */
-    WA_DELIVERY_LATER   /* stays in the outbox; r says why */
+    WA_DELIVERY_LATER,  /* stays in the outbox; r says why */
+    WA_DELIVERY_UNKNOWN /* it left, but nobody knows what became of it; if it
+                           stays in the outbox, only to be asked for */
 } wa_delivery;
 
 /** Claim up to max due messages. @param found of wa_outgoing */
@@ -40,6 +43,13 @@ wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
                                 const char *request_id, const wa_outgoing *o,
                                 apr_interval_time_t wait, apr_time_t *sent_at,
                                 wa_result *r);
+
+/** The pause a session makes after a message, and how many new chats it may
+ * begin on a day, as WhatsAppPace… have it: unless they say otherwise a pace is
+ * kept in live mode only.
+ * @return a parameter's text, NULL for none */
+const char *wa_delivery_pace_pause(const wa_app *app, apr_pool_t *p);
+const char *wa_delivery_pace_chats(const wa_app *app, apr_pool_t *p);
 
 /** Pause before the next attempt: doubling from 1 s to 60 s, a fifth of it
  * random, so that what failed together does not come back together.

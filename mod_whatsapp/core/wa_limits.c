@@ -11,9 +11,10 @@
 #define DAY 86400
 
 /* Charges both windows or none. ARGV: user, n, limit a minute, limit a day,
- * the day's count by the database or ''. Answers {-1} when it needs that
- * count, else {what is over (0, 1 minute, 2 day), minute used, seconds left,
- * day used, seconds left}. */
+ * the day's count by the database or '', '1' to charge a part of n where there
+ * is no room for all. Answers {-1} when it needs that count, else {what is over
+ * (0, 1 minute, 2 day), minute used, seconds left, day used, seconds left,
+ * charged}. */
 static wa_redis_script charge_script = {
     "local t = tonumber(redis.call('TIME')[1])\n"
     "local mk = 'wa:m:' .. ARGV[1] .. ':' .. math.floor(t / 60)\n"
@@ -28,14 +29,19 @@ static wa_redis_script charge_script = {
     "d = tonumber(d)\n"
     "local m = tonumber(redis.call('GET', mk) or '0')\n"
     "local over = 0\n"
-    "if m + n > tonumber(ARGV[3]) then over = 1\n"
-    "elseif d + n > tonumber(ARGV[4]) then over = 2\n"
-    "else\n"
+    "local mroom, droom = tonumber(ARGV[3]) - m, tonumber(ARGV[4]) - d\n"
+    "if n > mroom then over = 1 end\n"
+    "if n > droom and droom < mroom then over = 2 end\n"
+    "if n > droom and over == 0 then over = 2 end\n"
+    "if over > 0 then\n"
+    "  n = ARGV[6] == '1' and math.max(0, math.min(mroom, droom)) or 0\n"
+    "end\n"
+    "if n > 0 then\n"
     "  m = redis.call('INCRBY', mk, n)\n"
     "  redis.call('EXPIRE', mk, 120)\n"
     "  d = redis.call('INCRBY', dk, n)\n"
     "end\n"
-    "return {over, m, 60 - t % 60, d, 86400 - t % 86400}\n",
+    "return {over, m, 60 - t % 60, d, 86400 - t % 86400, n}\n",
     ""
 };
 
@@ -106,16 +112,23 @@ static void window(wa_window *w, apr_int64_t limit, apr_int64_t used,
     w->reset = (int)reset;
 }
 
+/* A charge: how much is asked for, and what came of it. */
+typedef struct charge {
+    int n;
+    int partly;  /* a part is better than nothing */
+    int charged; /* of n */
+    int over;    /* 0, 1 the minute's limit, 2 the day's */
+} charge;
+
 /* Without Redis: the minute counted here, the day by the database. */
 static wa_code charge_locally(wa_app *app, apr_pool_t *p,
                               const char *request_id, const wa_principal *who,
-                              int n, wa_limit_state *state, int *over,
-                              wa_result *r)
+                              charge *c, wa_limit_state *state, wa_result *r)
 {
     apr_time_t now = apr_time_now();
     const char *what = apr_pstrcat(p, "m:", who->user_id, NULL);
-    apr_int64_t today = 0, used;
-    int reset;
+    apr_int64_t today = 0, used, too_many;
+    int reset, n = c->n;
     wa_code code = day_count(app, p, request_id, who, &today, r);
 
     if (code != WA_OK) {
@@ -125,29 +138,38 @@ static wa_code charge_locally(wa_app *app, apr_pool_t *p,
     window(&state->day, who->messages_per_day, today,
            DAY - apr_time_sec(now) % DAY);
     if (today + n > who->messages_per_day) {
-        *over = 2;
-        return WA_OK;
+        c->over = 2;
+        n = c->partly && who->messages_per_day > today
+                ? (int)(who->messages_per_day - today)
+                : 0;
     }
     used = wa_local_limits_count(app->local_limits, what, n, now, &reset);
-    window(&state->minute, who->messages_per_minute, used, reset);
     if (used > who->messages_per_minute) {
-        wa_local_limits_count(app->local_limits, what, -n, now, &reset);
-        *over = 1;
-        return WA_OK;
+        c->over = 1;
+        too_many = used - who->messages_per_minute;
+        if (!c->partly || too_many > n) {
+            too_many = n;
+        }
+        used = wa_local_limits_count(app->local_limits, what, -too_many, now,
+                                     &reset);
+        n -= (int)too_many;
     }
+    window(&state->minute, who->messages_per_minute, used, reset);
     state->day.used += n;
+    c->charged = n;
     return WA_OK;
 }
 
-static int charge_reply(const wa_redis_reply *reply, const wa_principal *who,
-                        wa_limit_state *state)
+static void charge_reply(const wa_redis_reply *reply, const wa_principal *who,
+                         charge *c, wa_limit_state *state)
 {
     const wa_redis_reply *e = reply->elements;
 
     window(&state->minute, who->messages_per_minute, e[1].integer,
            e[2].integer);
     window(&state->day, who->messages_per_day, e[3].integer, e[4].integer);
-    return (int)e[0].integer;
+    c->over = (int)e[0].integer;
+    c->charged = (int)e[5].integer;
 }
 
 static wa_code quota_fail(int over, const wa_limit_state *state, wa_result *r)
@@ -164,41 +186,62 @@ static wa_code quota_fail(int over, const wa_limit_state *state, wa_result *r)
                          state->day.limit, state->day.reset);
 }
 
-wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
-                         const wa_principal *who, int n, wa_limit_state *state,
-                         wa_result *r)
+static wa_code charge_n(wa_app *app, apr_pool_t *p, const char *request_id,
+                        const wa_principal *who, charge *c,
+                        wa_limit_state *state, wa_result *r)
 {
-    const char *argv[5];
+    const char *argv[6];
     wa_redis_reply *reply = NULL;
     apr_int64_t today = 0;
     apr_status_t rv;
     wa_code code;
-    int over = 0;
 
     argv[0] = who->user_id;
-    argv[1] = apr_itoa(p, n);
+    argv[1] = apr_itoa(p, c->n);
     argv[2] = apr_psprintf(p, "%" APR_INT64_T_FMT, who->messages_per_minute);
     argv[3] = apr_psprintf(p, "%" APR_INT64_T_FMT, who->messages_per_day);
     argv[4] = "";
-    rv = run_script(app, p, &charge_script, 5, argv, &reply);
+    argv[5] = c->partly ? "1" : "";
+    rv = run_script(app, p, &charge_script, 6, argv, &reply);
     if (rv == APR_SUCCESS && reply->count == 1) {
         code = day_count(app, p, request_id, who, &today, r);
         if (code != WA_OK) {
             return code;
         }
         argv[4] = apr_psprintf(p, "%" APR_INT64_T_FMT, today);
-        rv = run_script(app, p, &charge_script, 5, argv, &reply);
+        rv = run_script(app, p, &charge_script, 6, argv, &reply);
     }
-    if (rv == APR_SUCCESS && reply->count == 5) {
-        over = charge_reply(reply, who, state);
+    if (rv == APR_SUCCESS && reply->count == 6) {
+        charge_reply(reply, who, c, state);
     }
     else {
-        code = charge_locally(app, p, request_id, who, n, state, &over, r);
+        code = charge_locally(app, p, request_id, who, c, state, r);
         if (code != WA_OK) {
             return code;
         }
     }
-    return over ? quota_fail(over, state, r) : WA_OK;
+    return c->over ? quota_fail(c->over, state, r) : WA_OK;
+}
+
+wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const wa_principal *who, int n, wa_limit_state *state,
+                         wa_result *r)
+{
+    charge c = { n, 0, 0, 0 };
+
+    return charge_n(app, p, request_id, who, &c, state, r);
+}
+
+wa_code wa_limits_charge_some(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const wa_principal *who,
+                              int n, int *charged, wa_limit_state *state,
+                              wa_result *r)
+{
+    charge c = { n, 1, 0, 0 };
+    wa_code code = charge_n(app, p, request_id, who, &c, state, r);
+
+    *charged = c.charged;
+    return code;
 }
 
 /* Without Redis: what this process has counted. */

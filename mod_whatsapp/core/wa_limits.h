@@ -23,6 +23,15 @@ wa_code wa_limits_charge(wa_app *app, apr_pool_t *p, const char *request_id,
                          const wa_principal *who, int n, wa_limit_state *state,
                          wa_result *r);
 
+/** Charge as many of n messages as both windows have room for.
+ * @param charged how many that were
+ * @return WA_OK when all; else as wa_limits_charge, which is what the others
+ *         are to be told */
+wa_code wa_limits_charge_some(wa_app *app, apr_pool_t *p,
+                              const char *request_id, const wa_principal *who,
+                              int n, int *charged, wa_limit_state *state,
+                              wa_result *r);
+
 /** See where all three windows stand without counting anything.
  * @return WA_OK, or WA_E_DB_UNAVAILABLE when the day's count could not be
  *         read */

@@ -6,11 +6,14 @@
 #include <apr_strings.h>
 
 #include "../base/wa_id.h"
+#include "../base/wa_time.h"
 #include "wa_delivery.h"
 #include "wa_media.h"
 #include "wa_recipient.h"
 #include "wa_sessions.h"
 #include "wa_tx.h"
+
+#define SCHEDULE_MAX ((apr_time_t)apr_time_from_sec(366 * 86400))
 
 const char *const wa_message_statuses[] = { "scheduled", "pending",   "unknown",
                                             "failed",    "cancelled", "sent",
@@ -47,7 +50,9 @@ static void read_row(apr_pool_t *p, const wa_db_rows *rows, int row,
     m->edited_at = wa_db_time(rows, row, 23);
     m->deleted_at = wa_db_time(rows, row, 24);
     m->failed_at = wa_db_time(rows, row, 25);
-    m->media = apr_pstrdup(p, wa_db_str(rows, row, 26));
+    m->cancelled_at = wa_db_time(rows, row, 26);
+    m->unknown_at = wa_db_time(rows, row, 27);
+    m->media = apr_pstrdup(p, wa_db_str(rows, row, 28));
 }
 
 static apr_array_header_t *read_rows(apr_pool_t *p, const wa_db_rows *rows)
@@ -114,13 +119,102 @@ wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
     return WA_OK;
 }
 
-/* Say why no linked session took the message. */
-static wa_code why_not_linked(wa_app *app, apr_pool_t *p,
-                              const char *request_id, const char *user_id,
-                              const char *name, wa_result *r)
+/* Why it was not: it may have come into the outbox this very moment.
+ * @return WA_OK when it is worth another try */
+static wa_code why_not_cancelled(const wa_message *m, wa_result *r)
+{
+    if (!strcmp(m->direction, "in")) {
+        return wa_fail(r, WA_E_NOT_CANCELLABLE,
+                       "A message that was received can't be cancelled");
+    }
+    if (!strcmp(m->status, "pending")) {
+        return wa_fail_retry(r, WA_E_NOT_CANCELLABLE, 1,
+                             "It is being sent at this moment, or may have been"
+                             " sent");
+    }
+    return wa_fail(r, WA_E_NOT_CANCELLABLE, "Its status is %s", m->status);
+}
+
+wa_code wa_message_cancel(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const char *user_id, const char *id,
+                          wa_message **message, wa_result *r)
+{
+    wa_db_rows *rows;
+    wa_code code;
+
+    if (!wa_id_is_uuid(id)) {
+        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    }
+    code = WA_TX_QUERY(app, p, request_id, WA_SQL_MESSAGE_CANCEL, &rows, r,
+                       user_id, id);
+    if (code != WA_OK) {
+        return code;
+    }
+    if (wa_db_count(rows)) {
+        *message = apr_palloc(p, sizeof(**message));
+        read_row(p, rows, 0, *message);
+        return WA_OK;
+    }
+    code = wa_message_get(app, p, request_id, user_id, id, message, r);
+    if (code != WA_OK || !strcmp((*message)->status, "cancelled")) {
+        return code;
+    }
+    return why_not_cancelled(*message, r);
+}
+
+wa_code wa_message_reactions(wa_app *app, apr_pool_t *p, const char *request_id,
+                             const wa_message *m, apr_array_header_t **found,
+                             wa_result *r)
+{
+    wa_db_rows *rows;
+    int i;
+    wa_code code = WA_TX_QUERY(app, p, request_id, WA_SQL_REACTIONS_OF, &rows,
+                               r, m->session_id, m->whatsapp_id, m->chat);
+
+    if (code != WA_OK) {
+        return code;
+    }
+    *found = apr_array_make(p, 4, sizeof(wa_reaction));
+    for (i = 0; i < wa_db_count(rows); i++) {
+        wa_reaction *reaction = apr_array_push(*found);
+
+        reaction->sender = apr_pstrdup(p, wa_db_str(rows, i, 0));
+        reaction->emoji = apr_pstrdup(p, wa_db_str(rows, i, 1));
+        reaction->at = wa_db_time(rows, i, 2);
+    }
+    return WA_OK;
+}
+
+wa_code wa_message_read_schedule(const char *text, const char *pointer,
+                                 apr_time_t *at, wa_result *r)
+{
+    apr_time_t now = apr_time_now();
+
+    *at = 0;
+    if (!text) {
+        return WA_OK;
+    }
+    if (wa_time_parse(text, at) != APR_SUCCESS) {
+        return wa_fail_field(r, pointer, "format",
+                             "must be an RFC 3339 time such as"
+                             " 2026-01-02T03:04:05Z");
+    }
+    if (*at <= now) {
+        return wa_fail_field(r, pointer, "range", "must not be in the past");
+    }
+    if (*at > now + SCHEDULE_MAX) {
+        return wa_fail_field(r, pointer, "range",
+                             "must be at most a year ahead");
+    }
+    return WA_OK;
+}
+
+wa_code wa_message_not_linked(wa_app *app, const wa_req *req,
+                              const char *session, wa_result *r)
 {
     wa_session *s;
-    wa_code code = wa_session_find(app, p, request_id, user_id, name, &s, r);
+    wa_code code = wa_session_find(app, req->pool, req->request_id,
+                                   req->principal->user_id, session, &s, r);
 
     if (code != WA_OK) {
         return code;
@@ -133,7 +227,7 @@ static wa_code why_not_linked(wa_app *app, apr_pool_t *p,
     return wa_fail(r, WA_E_NOT_LINKED,
                    "No phone is linked to session \"%s\"; POST"
                    " /api/session/init and scan the QR code",
-                   name);
+                   session);
 }
 
 /* Not told, the daemon looks by itself within a second. */
@@ -163,12 +257,17 @@ static wa_code accept_message(wa_app *app, const wa_req *req,
         inline_wanted ? app->instance : NULL, APR_STRINGIFY(WA_LEASE_SECONDS),
         wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)), m->client_ref,
         wa_db_p_time(p, m->scheduled_at), m->media_id, idem ? idem->key : NULL,
-        idem ? idem->fingerprint : NULL, APR_STRINGIFY(WA_IDEM_LEASE_SECONDS));
+        idem ? idem->fingerprint : NULL, APR_STRINGIFY(WA_IDEM_LEASE_SECONDS),
+        wa_delivery_pace_pause(app, p), wa_delivery_pace_chats(app, p));
 
     if (code == WA_OK && wa_db_count(rows)) {
         m->session_id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
         *leased = wa_db_bool(rows, 0, 1);
         m->created_at = wa_db_time(rows, 0, 2);
+        if (wa_db_bool(rows, 0, 3)) {
+            m->error_code = wa_code_name(WA_E_PACED);
+            m->error_message = wa_code_title(WA_E_PACED);
+        }
         if (!*leased && !m->scheduled_at) {
             tell_daemon(app, req);
         }
@@ -184,6 +283,7 @@ static void as_accepted(wa_message *m)
     m->error_code = m->error_message = NULL;
     m->sent_at = m->delivered_at = m->read_at = m->played_at = 0;
     m->edited_at = m->deleted_at = m->failed_at = 0;
+    m->cancelled_at = m->unknown_at = 0;
 }
 
 /* The request was made before: its answer, or the message as it is when the
@@ -238,6 +338,12 @@ static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
         m->error_code = wa_code_name(why->code);
         m->error_message = why->detail ? why->detail : wa_code_title(why->code);
         return wa_fail(r, why->code, "%s", m->error_message);
+    case WA_DELIVERY_UNKNOWN:
+        m->status = "unknown";
+        m->unknown_at = apr_time_now();
+        m->error_code = wa_code_name(why->code);
+        m->error_message = why->detail ? why->detail : wa_code_title(why->code);
+        return WA_OK;
     default:
         m->error_code = wa_code_name(why->code);
         m->error_message = why->detail ? why->detail : wa_code_title(why->code);
@@ -266,8 +372,8 @@ static wa_code store_and_attempt(wa_app *app, wa_req *req,
     return code;
 }
 
-static wa_message *from_order(wa_req *req, const wa_message_order *order,
-                              wa_result *r)
+wa_message *wa_message_make(wa_req *req, const wa_message_order *order,
+                            wa_result *r)
 {
     wa_message *m = apr_pcalloc(req->pool, sizeof(*m));
 
@@ -297,7 +403,7 @@ wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
                         wa_message **message, wa_idem_found **found,
                         wa_result *r)
 {
-    wa_message *m = from_order(req, order, r);
+    wa_message *m = wa_message_make(req, order, r);
     wa_result *why = wa_result_make(req->pool);
     int place;
     wa_code code, known;
@@ -327,8 +433,7 @@ wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
         code = repeated(app, req, message, found, r);
     }
     if (code == WA_E_NOT_FOUND) {
-        code = why_not_linked(app, req->pool, req->request_id,
-                              req->principal->user_id, order->session, r);
+        code = wa_message_not_linked(app, req, order->session, r);
     }
     return code;
 }

@@ -26,6 +26,8 @@ typedef struct wa_message {
     const char *quoted_id;   /* WhatsApp id of what it answers, or NULL */
     const char *target_id;   /* of what a reaction, edit or deletion means */
     apr_time_t played_at, edited_at, deleted_at, failed_at;
+    apr_time_t cancelled_at;
+    apr_time_t unknown_at; /* since when its outcome is not known; or 0 */
 } wa_message;
 
 /** All statuses there are, ended by NULL. */
@@ -45,6 +47,13 @@ typedef struct wa_message_order {
     int sent;                 /* set when a new message came of it */
 } wa_message_order;
 
+/** Read a time to send at: RFC 3339, in the future, at most a year ahead.
+ * @param text NULL: at once, 0
+ * @param pointer of the field that has it
+ * @return WA_OK or WA_E_INVALID */
+wa_code wa_message_read_schedule(const char *text, const char *pointer,
+                                 apr_time_t *at, wa_result *r);
+
 /** Accept a message: once this returns WA_OK it is committed, together with
  * the request's Idempotency-Key, and will be sent or end in failed. Unless the
  * order is async, the first attempt is made here and the message comes back
@@ -57,6 +66,15 @@ typedef struct wa_message_order {
 wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
                         wa_message **message, wa_idem_found **found,
                         wa_result *r);
+
+/** A message as the order has it, not stored yet; only the recipient is
+ * checked. @return NULL with r when that is none */
+wa_message *wa_message_make(wa_req *req, const wa_message_order *order,
+                            wa_result *r);
+
+/** Say why no linked session took a message. @param session its name */
+wa_code wa_message_not_linked(wa_app *app, const wa_req *req,
+                              const char *session, wa_result *r);
 
 /** What a list of messages is asked for; absent filters are NULL or 0. */
 typedef struct wa_message_query {
@@ -83,5 +101,24 @@ wa_code wa_message_chats(wa_app *app, apr_pool_t *p, const char *request_id,
 wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
                        const char *user_id, const char *id,
                        wa_message **message, wa_result *r);
+
+/** Cancel a message that was not sent and is not being attempted; doing it
+ * again is no fault.
+ * @param message as it is then
+ * @return WA_OK, WA_E_NOT_FOUND, WA_E_NOT_CANCELLABLE, … */
+wa_code wa_message_cancel(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const char *user_id, const char *id,
+                          wa_message **message, wa_result *r);
+
+/** A reaction to a message. */
+typedef struct wa_reaction {
+    const char *sender, *emoji;
+    apr_time_t at;
+} wa_reaction;
+
+/** The reactions to a message, oldest first. @param found of wa_reaction */
+wa_code wa_message_reactions(wa_app *app, apr_pool_t *p, const char *request_id,
+                             const wa_message *m, apr_array_header_t **found,
+                             wa_result *r);
 
 #endif

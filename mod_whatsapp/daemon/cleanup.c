@@ -122,9 +122,20 @@ static apr_status_t old_media(wa_app *app, apr_pool_t *p, wa_db *db, int *more)
     return rv;
 }
 
+static apr_status_t old_changes(wa_app *app, apr_pool_t *p, wa_db *db,
+                                int *more)
+{
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_MESSAGE_CHANGES_EXPIRE, &rows,
+                                BATCH_TEXT);
+
+    *more = rv == APR_SUCCESS && wa_db_affected(rows) >= BATCH;
+    return rv;
+}
+
 static step_fn *const steps[] = {
-    old_logins,           old_sums,   old_requests, erased_users,
-    old_idempotency_keys, old_events, old_media,    old_deliveries
+    old_logins, old_sums,  old_requests,   erased_users, old_idempotency_keys,
+    old_events, old_media, old_deliveries, old_changes
 };
 
 static apr_status_t run_step(wa_app *app, apr_pool_t *p, step_fn *step)

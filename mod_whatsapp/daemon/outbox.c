@@ -22,6 +22,7 @@
 /* A file takes its time to be encrypted and uploaded; less than a lease. */
 #define MEDIA_WAIT apr_time_from_sec(45)
 #define RETRY_DB apr_time_from_msec(500)
+#define PROMOTE "500" /* scheduled messages that become due, at a time */
 
 typedef struct outbox {
     apr_thread_pool_t *threads;
@@ -142,6 +143,11 @@ static apr_status_t claim(wa_app *app, outbox *box, apr_pool_t *p, int max,
     int i;
 
     if (rv == APR_SUCCESS) {
+        rv = WA_DB_RUN(
+            db, WA_SQL_OUTBOX_PROMOTE, NULL, PROMOTE,
+            wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)));
+    }
+    if (rv == APR_SUCCESS) {
         rv = wa_delivery_claim(app, p, db, max < BATCH ? max : BATCH, &found);
     }
     if (rv == APR_SUCCESS) {
@@ -149,7 +155,8 @@ static apr_status_t claim(wa_app *app, outbox *box, apr_pool_t *p, int max,
             start_task(app, box, &APR_ARRAY_IDX(found, i, wa_outgoing));
         }
         *claimed = found->nelts;
-        rv = wa_db_run(db, WA_SQL_OUTBOX_NEXT_DUE, NULL, 0, &rows);
+        rv = WA_DB_RUN(db, WA_SQL_OUTBOX_NEXT_DUE, &rows,
+                       wa_db_p_bool(wa_delivery_pace_pause(app, p) != NULL));
     }
     if (rv == APR_SUCCESS) {
         *next = apr_time_from_msec(wa_db_int(rows, 0, 0, 60000));

@@ -10,6 +10,7 @@
 #define TEXT_BODY ((apr_size_t)65536 * 12 + SMALL)
 /* A caption of 4,096 characters, and a URL. */
 #define MEDIA_BODY ((apr_size_t)4096 * 12 + SMALL)
+#define BULK_BODY ((apr_size_t)4 * 1048576)
 #define EVENTS_BODY 1048576
 #define CREDENTIALS_BODY ((apr_size_t)8 * 1048576)
 
@@ -62,8 +63,10 @@ const wa_route wa_routes_api[] = {
     { "POST", "/messages/send-text",  WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, TEXT_BODY, wa_api_send_text_fields, wa_api_send_text },
     { "GET",  "/chats",               WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_chats },
     { "POST", "/messages/send-media", WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, MEDIA_BODY, wa_api_send_media_fields, wa_api_send_media, 1 },
+    { "POST", "/messages/bulk",       WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, BULK_BODY, wa_api_bulk_fields, wa_api_bulk },
     { "GET",  "/messages",            WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_messages_list },
     { "GET",  "/messages/{id}",       WA_CALLER_USER, WA_SCOPE_MESSAGES_READ, 0, NULL, wa_api_message_get },
+    { "DELETE", "/messages/{id}",     WA_CALLER_USER, WA_SCOPE_MESSAGES_SEND, 0, NULL, wa_api_message_cancel },
 
     { "GET",  "/events",              WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events },
     { "GET",  "/events/stream",       WA_CALLER_USER, WA_SCOPE_EVENTS_READ, 0, NULL, wa_api_events_stream },

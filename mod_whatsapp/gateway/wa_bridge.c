@@ -391,7 +391,10 @@ static wa_send_outcome temporary(const exchange *x, wa_code code, wa_result *r)
 
 static wa_send_outcome unknown(const exchange *x, wa_result *r)
 {
-    wa_fail_retry(r, WA_E_ACK_TIMEOUT, x->answer.retry_after, NULL);
+    int left = !strcmp(problem_code(x), "outcome_unknown");
+
+    wa_fail_retry(r, left ? WA_E_OUTCOME_UNKNOWN : WA_E_ACK_TIMEOUT,
+                  x->answer.retry_after, NULL);
     return WA_SEND_UNKNOWN;
 }
 

@@ -47,7 +47,8 @@ typedef enum wa_send_outcome {
     WA_SEND_SENT,      /* WhatsApp acknowledged it */
     WA_SEND_PERMANENT, /* will never work; r has the code */
     WA_SEND_TEMPORARY, /* certainly not sent now; r has the code */
-    WA_SEND_UNKNOWN    /* may have been sent; same id is safe to repeat */
+    WA_SEND_UNKNOWN    /* may have been sent; same id is safe to repeat. With
+                          WA_E_OUTCOME_UNKNOWN the bridge sends it no more */
 } wa_send_outcome;
 
 /** How a session is to be started. */

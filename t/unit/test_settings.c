@@ -81,6 +81,13 @@ static const struct {
     { "WhatsAppDefaultEngine", "pigeon", 0 },
     { "WhatsAppSessionIdle", "3600", 1 },
     { "WhatsAppSessionIdle", "0", 0 },
+    { "WhatsAppPaceMessages", "20", 1 },
+    { "WhatsAppPaceMessages", "off", 1 },
+    { "WhatsAppPaceMessages", "0", 0 },
+    { "WhatsAppPaceMessages", "1001", 0 },
+    { "WhatsAppPaceMessages", "20 a day", 0 },
+    { "WhatsAppPaceNewChats", "1000", 1 },
+    { "WhatsAppPaceNewChats", "-1", 0 },
     { "WhatsAppNothing", "x", 0 },
     { "", "x", 0 },
 };

@@ -21,6 +21,7 @@
 #include "wa_sql_logins.h"
 #include "wa_sql_media.h"
 #include "wa_sql_messages.h"
+#include "wa_sql_sending.h"
 #include "wa_sql_sessions.h"
 #include "wa_sql_usage.h"
 #include "wa_sql_users.h"
@@ -38,6 +39,7 @@
     WA_SQL_MEDIA(X)                                                            \
     WA_SQL_MESSAGES(X)                                                         \
     WA_SQL_EVENTS(X)                                                           \
+    WA_SQL_SENDING(X)                                                          \
     WA_SQL_USAGE(X)                                                            \
     WA_SQL_WEBHOOKS(X)
 

@@ -16,7 +16,15 @@
     WA_SQL_TIME("m.scheduled_at") ", m.media_id, m.quoted_id, m.target_id, "  \
     WA_SQL_TIME("m.played_at") ", " WA_SQL_TIME("m.edited_at") ", "           \
     WA_SQL_TIME("m.deleted_at") ", " WA_SQL_TIME("m.failed_at") ", "          \
+    WA_SQL_TIME("m.cancelled_at") ", " WA_SQL_TIME("m.unknown_at") ", "       \
     WA_SQL_MEDIA_OF_MESSAGE
+
+/* The rules of a pace, told to people. */
+#define WA_SQL_PACED_TEXT                                                     \
+    "'The session keeps a pace'"
+/* New chats of today by a row g of session_paces. */
+#define WA_SQL_PACE_USED                                                      \
+    "CASE WHEN g.day = usage_day(now()) THEN g.new_chats ELSE 0 END"
 
 #define WA_SQL_MESSAGES(X)                                                    \
     /* Accept a message: it, its outbox row and its Idempotency-Key in one    \
@@ -26,16 +34,31 @@
      * to live, $13 client's reference, $14 time to send at or NULL, $15      \
      * media or NULL, $16 Idempotency-Key or NULL, $17 its fingerprint as hex,\
      * $18 seconds until its request counts as dead.                          \
+     * $19 milliseconds of the pause after a send or NULL (no pace), $20 most \
+     * new chats a day or NULL.                                               \
      * No row when no phone is linked, or the key is known. The lease is only \
-     * given when nothing earlier to the same chat waits; without it the      \
-     * answer is known already: 202. What is scheduled waits outside the      \
-     * outbox. -> session id, lease given, created_at */                      \
+     * given when nothing earlier to the same chat waits and the session's    \
+     * pace allows; without it the answer is known already: 202. What is      \
+     * scheduled waits outside the outbox.                                    \
+     * -> session id, lease given, created_at, held back by the pace */       \
     X(MESSAGE_ACCEPT,                                                         \
       "WITH s AS (SELECT id, user_id FROM sessions WHERE user_id = $2"        \
       "  AND name = $3 AND linked AND wanted),"                               \
-      " l AS (SELECT CASE WHEN $14::timestamptz IS NULL AND NOT EXISTS"       \
-      "  (SELECT 1 FROM outbox e, s WHERE e.session_id = s.id"                \
-      "   AND e.chat = $6) THEN $10::text END AS owner),"                     \
+      " f AS (SELECT $14::timestamptz IS NULL AND $10::text IS NOT NULL"      \
+      "  AND NOT EXISTS (SELECT 1 FROM outbox e, s WHERE e.session_id = s.id" \
+      "   AND e.chat = $6 AND NOT e.asking) AS first),"                       \
+      " g AS (UPDATE session_paces g SET next_at = now()"                     \
+      "  + $19::integer * (1 + random() / 2) * interval '1 ms',"              \
+      "  day = usage_day(now()), new_chats = " WA_SQL_PACE_USED               \
+      "  + chat_is_new(s.id, s.user_id, $6)::integer"                         \
+      "  FROM s, f WHERE $19::integer IS NOT NULL"                            \
+      "  AND f.first AND g.session_id = s.id AND g.next_at <= now()"          \
+      "  AND ($20::integer IS NULL OR " WA_SQL_PACE_USED " < $20::integer"    \
+      "   OR NOT chat_is_new(s.id, s.user_id, $6)) RETURNING 1),"             \
+      " l AS (SELECT CASE WHEN f.first AND ($19::integer IS NULL"             \
+      "  OR EXISTS (SELECT 1 FROM g)) THEN $10::text END AS owner,"           \
+      "  f.first AND $19::integer IS NOT NULL"                                \
+      "  AND NOT EXISTS (SELECT 1 FROM g) AS paced FROM f),"                  \
       " i AS (INSERT INTO idempotency_keys AS k (user_id, key, fingerprint,"  \
       "  message_id, status, location, lease_until)"                          \
       "  SELECT s.user_id, $16::text, decode($17::text, 'hex'), $1::uuid,"    \
@@ -50,11 +73,14 @@
       "  WHERE k.created_at < now() - " WA_SQL_IDEM_LIFE " RETURNING 1),"     \
       " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
       "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
-      "  attempts, client_ref, scheduled_at, media_id)"                       \
+      "  attempts, client_ref, scheduled_at, media_id, error_code,"           \
+      "  error_message)"                                                      \
       "  SELECT $1::uuid, s.user_id, s.id, 'out', $4, CASE WHEN"              \
       "  $14::timestamptz IS NULL THEN 'pending' ELSE 'scheduled' END,"       \
-      "  $5, $6, $7, $8, $9, 0, $13, $14::timestamptz, $15::uuid FROM s"      \
-      "  WHERE $16::text IS NULL OR EXISTS (SELECT 1 FROM i)"                 \
+      "  $5, $6, $7, $8, $9, 0, $13, $14::timestamptz, $15::uuid,"            \
+      "  CASE WHEN l.paced THEN 'paced' END,"                                 \
+      "  CASE WHEN l.paced THEN " WA_SQL_PACED_TEXT " END"                    \
+      "  FROM s, l WHERE $16::text IS NULL OR EXISTS (SELECT 1 FROM i)"       \
       "  RETURNING id, session_id, created_at),"                              \
       " o AS (INSERT INTO outbox (message_id, session_id, chat, lease_owner," \
       "  lease_until, attempts, expires_at)"                                  \
@@ -65,7 +91,7 @@
       "  now() + $12::integer * interval '1 s'"                               \
       "  FROM m, l WHERE $14::timestamptz IS NULL RETURNING lease_owner)"     \
       " SELECT m.session_id, l.owner IS NOT NULL, "                           \
-      WA_SQL_TIME("m.created_at") " FROM m, l")                               \
+      WA_SQL_TIME("m.created_at") ", l.paced FROM m, l")                      \
     /* Wakes whatsappd. Apart from what it tells of, for a transaction with a \
      * NOTIFY holds a lock of the whole cluster until its commit is on the    \
      * disk, so that others with one wait for that. */                        \
@@ -118,11 +144,12 @@
     /* Take up to $2 due messages, the first of each chat only. $1 owner,     \
      * $3 seconds of the lease                                                \
      * -> message, session, WhatsApp id, chat, type, content, attempts,       \
-     * expired, its file as JSON. One whose file is still being fetched waits \
-     * for it. */                                                             \
+     * expired, perhaps sent by an earlier attempt, its file as JSON. One     \
+     * whose file is still being fetched waits for it. */                     \
     X(OUTBOX_CLAIM,                                                           \
       "WITH c AS (UPDATE outbox SET lease_owner = $1,"                        \
       "  lease_until = now() + $3::integer * interval '1 s',"                 \
+      "  maybe_sent = maybe_sent OR lease_owner IS NOT NULL,"                 \
       "  attempts = attempts + 1 WHERE id IN (SELECT o.id FROM outbox o"      \
       "   WHERE o.next_attempt_at <= now()"                                   \
       "   AND (o.lease_until IS NULL OR o.lease_until < now())"               \
@@ -130,16 +157,17 @@
       "    ON u.id = s.user_id WHERE s.id = o.session_id AND u.is_active)"    \
       "   AND NOT EXISTS (SELECT 1 FROM outbox e"                             \
       "    WHERE e.session_id = o.session_id AND e.chat = o.chat"             \
-      "    AND e.id < o.id)"                                                  \
+      "    AND e.id < o.id AND NOT e.asking)"                                 \
       "   AND NOT EXISTS (SELECT 1 FROM messages w JOIN media d"              \
       "    ON d.id = w.media_id WHERE w.id = o.message_id"                    \
       "    AND d.state = 'fetching')"                                         \
       "   ORDER BY o.next_attempt_at, o.id LIMIT $2"                          \
       "   FOR UPDATE SKIP LOCKED)"                                            \
       "  RETURNING id, message_id, session_id, chat, attempts,"               \
-      "  expires_at < now() AS expired)"                                      \
+      "  expires_at < now() AS expired, maybe_sent)"                          \
       " SELECT c.message_id, c.session_id, m.whatsapp_id, c.chat, m.type,"    \
-      " m.content, c.attempts, c.expired, " WA_SQL_MEDIA_OF_MESSAGE             \
+      " m.content, c.attempts, c.expired, c.maybe_sent, "                     \
+      WA_SQL_MEDIA_OF_MESSAGE                                                 \
       " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
     /* The attempt ended well. $1 message, $2 sent at */                      \
     X(OUTBOX_SENT,                                                            \
@@ -169,26 +197,44 @@
       " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
       "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
+    /* It ended without an outcome, for good. As OUTBOX_FAILED */             \
+    X(OUTBOX_UNKNOWN,                                                         \
+      "WITH o AS (DELETE FROM outbox WHERE message_id = $1"                   \
+      "  AND lease_owner = $2 AND attempts = $3"                              \
+      "  RETURNING message_id, session_id, chat, attempts),"                  \
+      " m AS (UPDATE messages m SET status = 'unknown', error_code = $4,"     \
+      "  error_message = $5, attempts = o.attempts,"                          \
+      "  unknown_at = coalesce(m.unknown_at, now()) FROM o"                   \
+      "  WHERE m.id = o.message_id"                                           \
+      "  AND message_rank(m.status) <= message_rank('unknown'))"              \
+      " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
+      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
+      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
     /* Try again later. $1 message, $2 owner, $3 attempts, $4 milliseconds,   \
-     * $5 code, $6 text */                                                    \
+     * $5 code, $6 text, $7 it may have been sent, $8 it left and is only     \
+     * asked for from now on */                                               \
     X(OUTBOX_RETRY,                                                           \
       "WITH o AS (UPDATE outbox SET lease_owner = NULL, lease_until = NULL,"  \
+      "  maybe_sent = maybe_sent OR $7::boolean,"                             \
+      "  asking = asking OR $8::boolean,"                                     \
       "  next_attempt_at = now() + $4::integer * interval '1 ms'"             \
       "  WHERE message_id = $1 AND lease_owner = $2 AND attempts = $3"        \
-      "  RETURNING message_id, attempts)"                                     \
-      " UPDATE messages m SET attempts = o.attempts, error_code = $5,"        \
-      "  error_message = $6 FROM o WHERE m.id = o.message_id"                 \
-      "  AND m.status IN ('pending', 'unknown')")                             \
+      "  RETURNING message_id, session_id, chat, attempts, asking),"          \
+      " m AS (UPDATE messages m SET attempts = o.attempts, error_code = $5,"  \
+      "  error_message = $6,"                                                 \
+      "  status = CASE WHEN o.asking THEN 'unknown' ELSE m.status END,"       \
+      "  unknown_at = CASE WHEN o.asking"                                     \
+      "   THEN coalesce(m.unknown_at, now()) END"                             \
+      "  FROM o WHERE m.id = o.message_id"                                    \
+      "  AND m.status IN ('pending', 'unknown'))"                             \
+      " SELECT pg_notify('wa_outbox', '') FROM o WHERE $8::boolean AND EXISTS"\
+      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
+      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
     /* A session came back: its messages are due now. $1 session */           \
     X(OUTBOX_DUE_NOW,                                                         \
       "WITH o AS (UPDATE outbox SET next_attempt_at = now()"                  \
       "  WHERE session_id = $1 AND next_attempt_at > now() RETURNING 1)"      \
       " SELECT pg_notify('wa_outbox', '') FROM (SELECT 1 FROM o LIMIT 1) x")  \
-    /* Milliseconds until the next message is due, NULL when none waits */    \
-    X(OUTBOX_NEXT_DUE,                                                        \
-      "SELECT (extract(epoch FROM min(greatest(o.next_attempt_at,"            \
-      " coalesce(o.lease_until, o.next_attempt_at))) - now()) * 1000)::bigint"\
-      " FROM outbox o")                                                       \
     /* A receipt. $1 session, $2 WhatsApp id, $3 status, $4 at, $5 error code \
      * or NULL. Only ever forward; what a receipt proves was sent leaves the  \
      * outbox. */                                                             \
@@ -209,6 +255,9 @@
       "  read_at = CASE WHEN $3 IN ('read', 'played')"                        \
       "   THEN coalesce(read_at, greatest($4::timestamptz, delivered_at,"     \
       "    sent_at, created_at)) ELSE read_at END,"                           \
+      "  played_at = CASE WHEN $3 = 'played'"                                 \
+      "   THEN coalesce(played_at, greatest($4::timestamptz, read_at,"        \
+      "    delivered_at, sent_at, created_at)) ELSE played_at END,"           \
       "  error_code = CASE WHEN $3 = 'failed' THEN coalesce($5, 'rejected')"  \
       "   END,"                                                               \
       "  error_message = CASE WHEN $3 = 'failed'"                             \
@@ -219,13 +268,17 @@
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
       "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
     /* An inbound message. $1 id, $2 session, $3 type, $4 sender, $5 chat,    \
-     * $6 content, $7 WhatsApp id, $8 sent at; a repeat changes nothing */    \
+     * $6 content, $7 WhatsApp id, $8 sent at, $9 WhatsApp id of what it      \
+     * answers; a repeat changes nothing -> a row when it is new: whether     \
+     * edits or deletions of it came before it */                             \
     X(MESSAGE_INBOUND,                                                        \
-      "INSERT INTO messages (id, user_id, session_id, direction, type,"       \
-      " status, sender, chat, content, whatsapp_id, sent_at)"              \
+      "INSERT INTO messages AS m (id, user_id, session_id, direction, type,"  \
+      " status, sender, chat, content, whatsapp_id, sent_at, quoted_id)"      \
       " SELECT $1, s.user_id, s.id, 'in', $3, 'received', $4, $5, $6, $7,"    \
-      " $8::timestamptz FROM sessions s WHERE s.id = $2"                      \
-      " ON CONFLICT DO NOTHING")
+      " $8::timestamptz, $9 FROM sessions s WHERE s.id = $2"                  \
+      " ON CONFLICT DO NOTHING RETURNING EXISTS"                              \
+      " (SELECT FROM message_changes c WHERE c.session_id = m.session_id"     \
+      "  AND c.target_id = m.whatsapp_id)")
 // clang-format on
 
 #endif
