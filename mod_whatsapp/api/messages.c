@@ -162,7 +162,7 @@ static json_t *history_json(const wa_message *m)
           m->created_at },
         { "unknown", m->unknown_at },
         { "failed", m->failed_at },
-        { "sent", m->sent_at },
+        { "sent", strcmp(m->direction, "in") ? m->sent_at : 0 },
         { "delivered", m->delivered_at },
         { "read", m->read_at },
         { "played", m->played_at },

@@ -5,26 +5,8 @@ use warnings FATAL => 'all';
 
 use WA::Test;
 
-my $conf = "$ENV{WA_TEST_DIR}/whatsappd.conf";
-my $before = log_text($conf);
 my $IDLE = 6;
 my ($idle, $busy, $friend);
-
-sub daemon_with {
-    my ($lines) = @_;
-    open my $out, '>', $conf or die "$conf: $!\n";
-    print {$out} $before, $lines;
-    close $out or die "$conf: $!\n";
-    stop_it('whatsappd');
-    start_it('whatsappd');
-    return;
-}
-
-END {
-    my $status = $?;
-    if (log_text($conf) ne $before) { eval { daemon_with(''); 1 } or warn $@ }
-    $? = $status;
-}
 
 step 'two users, each with a phone' => sub {
     ($idle, $busy) = (new_user(), new_user());

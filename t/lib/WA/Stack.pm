@@ -9,9 +9,10 @@ use Exporter 'import';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
-                 restart_postgres restart_httpd httpd_pid httpd_children db command log_text);
+                 daemon_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children db command log_text);
 
 my (%stopped, %paused);
+my $daemon_conf; # whatsappd's settings, as they were
 
 # The output of a command (an array), or death with what it said.
 sub command {
@@ -82,8 +83,26 @@ sub resume_it {
 END {
     my $status = $?;
     resume_it($_) for keys %paused;
+    if (defined $daemon_conf) { eval { daemon_with(''); 1 } or warn $@ }
     for my $name (sort keys %stopped) { eval { start_it($name) } or warn $@ }
     $? = $status;
+}
+
+# whatsappd again, with these lines besides its settings; '' for none. The file
+# that did it has it undone when it ends. change: alters the settings, in $_.
+sub daemon_with {
+    my ($lines, $change) = @_;
+    my $conf = "$ENV{WA_TEST_DIR}/whatsappd.conf";
+    $daemon_conf //= log_text($conf);
+    my $text = $daemon_conf;
+    if ($change) { $change->() for $text }
+    open my $out, '>', $conf or die "$conf: $!\n";
+    print {$out} $text, $lines;
+    close $out or die "$conf: $!\n";
+    stop_it('whatsappd');
+    start_it('whatsappd');
+    undef $daemon_conf if $lines eq '' && !$change;
+    return;
 }
 
 sub restart_postgres { return command($ENV{WA_TEST_PG_CTL}, 'restart', '-m', $_[0]) }
@@ -105,6 +124,26 @@ sub restart_httpd {
         die "httpd does not stop\n" if time > $until;
         sleep 0.05;
     }
+    command(@command);
+    while (!httpd_pid() || !kill 0 => httpd_pid()) {
+        die "httpd does not start\n" if time > $until;
+        sleep 0.05;
+    }
+    return;
+}
+
+# kill -9 of all of Apache, and a new one.
+sub kill_httpd {
+    my $pid = httpd_pid() or die "httpd does not run\n";
+    my @command = split /\0/, log_text("/proc/$pid/cmdline");
+    my @children = httpd_children();
+    kill KILL => $pid, @children;
+    my $until = time + 20;
+    while (grep { kill 0 => $_ } $pid, @children) {
+        die "httpd does not end\n" if time > $until;
+        sleep 0.05;
+    }
+    unlink $ENV{WA_TEST_HTTPD_PID_FILE};
     command(@command);
     while (!httpd_pid() || !kill 0 => httpd_pid()) {
         die "httpd does not start\n" if time > $until;
