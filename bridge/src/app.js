@@ -4,11 +4,13 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import Fastify, { LogController } from 'fastify';
 import { faultFields } from './log.js';
+import { Metrics } from './metrics.js';
 import { Problem, problemBody, toProblem } from './problems.js';
 import { engineRoutes } from './routes/engines.js';
 import { healthRoutes } from './routes/health.js';
 import { mediaRoutes } from './routes/media.js';
 import { messageRoutes } from './routes/messages.js';
+import { metricsRoutes } from './routes/metrics.js';
 import { sessionRoutes } from './routes/sessions.js';
 
 const BODY_BYTES = 1024 * 1024;
@@ -29,7 +31,8 @@ function checkSecret(secret) {
  * @returns {import('fastify').FastifyInstance}
  */
 export function buildApp(context) {
-  const { settings, logger } = context;
+  const { settings, registry, journal, version, logger } = context;
+  const metrics = new Metrics({ registry, journal, mode: settings.mode, version });
   const app = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
@@ -88,8 +91,8 @@ export function buildApp(context) {
     return answer(request, reply, problem);
   });
 
-  for (const routes of [healthRoutes, engineRoutes, sessionRoutes, messageRoutes, mediaRoutes]) {
-    app.register(routes, context);
+  for (const routes of [healthRoutes, engineRoutes, sessionRoutes, messageRoutes, metricsRoutes, mediaRoutes]) {
+    app.register(routes, { ...context, metrics });
   }
   return app;
 }

@@ -82,6 +82,30 @@ closing() {
     exit 0
 }
 
+# What npm knows of holes in the packages that are installed. A registry that
+# can't be asked is no answer: that is said, and counts as nothing.
+group_audit() {
+    local folder found
+    ((${#WA_PATTERNS[@]} == 0)) || return 0
+    heading 'npm audit --omit=dev'
+    for folder in bridge htdocs; do
+        found=$(cd "$WA_ROOT/$folder" && npm_config_cache=$WA_BASE/tmp/npm timeout 60 \
+            npm audit --omit=dev --json 2>/dev/null | "$WA_NODE" -e '
+            let j = {}; try { j = JSON.parse(require("node:fs").readFileSync(0, "utf8")); } catch {}
+            const n = j.metadata?.vulnerabilities?.total;
+            console.log(typeof n === "number" ? n : "");') || found=''
+        if [[ -z $found ]]; then
+            say "  $folder: not run (the registry does not answer it)"
+        elif ((found)); then
+            say "  $folder: $found packages with known holes"
+            fail "npm audit: $found packages of $folder have known holes: cd $folder && npm audit --omit=dev"
+        else
+            say "  $folder: nothing found"
+            passed=$((passed + 1))
+        fi
+    done
+}
+
 # ---- the groups ------------------------------------------------------------
 
 heading() {
@@ -268,4 +292,5 @@ group_unit
 group_node bridge 'Bridge and sandbox' bridge/test
 group_apache
 group_browser
+group_audit
 finished=1

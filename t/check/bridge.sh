@@ -36,6 +36,22 @@ none 'baileys is 7.0.0-rc14' "$(ask bridge '
     const locked = lock.packages["node_modules/baileys"]?.version;
     if (pkg.dependencies.baileys !== "7.0.0-rc14" || locked !== "7.0.0-rc14")
         console.log("package.json", pkg.dependencies.baileys, "lock", locked);')"
+none 'licences: all are on the list of t/check/licenses.js' "$("$node" t/check/licenses.js --check 2>&1)"
+none 'docs/licenses.md is what t/check/licenses.js makes' \
+    "$("$node" t/check/licenses.js 2>&1 | diff docs/licenses.md - | head -n 5)"
+if [ -f bridge/node_modules/lockfile-lint/bin/lockfile-lint.js ]; then
+    for folder in bridge htdocs conf/run/node; do
+        # The lock names no host but npm's own, or none at all.
+        if out=$("$node" bridge/node_modules/lockfile-lint/bin/lockfile-lint.js --path $folder/package-lock.json \
+            --type npm --allowed-hosts npm --empty-hostname true --validate-https --validate-integrity 2>&1); then
+            none "$folder: lockfile-lint finds nothing" ''
+        else
+            none "$folder: lockfile-lint finds nothing" "${out:-it failed without a word}"
+        fi
+    done
+else
+    none 'lockfile-lint finds nothing' 'it is not installed: npm ci --ignore-scripts in bridge/'
+fi
 none 'Node.js 20 is enough' "$(ask bridge 'if (pkg.engines.node !== ">=20") console.log(pkg.engines.node);')"
 none 'no package runs a script at its install but by --ignore-scripts' \
     "$(grep -rnE '\bnpm( +-[^ ]+)* +(ci|install|i)\b' apxs-build.sh conf/run 2>/dev/null |

@@ -51,11 +51,14 @@ function checkParts({ type, text, media }) {
 }
 
 /** @param {import('fastify').FastifyInstance} app */
-export async function messageRoutes(app, { registry }) {
+export async function messageRoutes(app, { registry, metrics }) {
   const schema = { params: SESSION_PARAMS, querystring: NO_QUERY, body: SEND_BODY };
   app.post('/v1/sessions/:id/messages', { schema }, async (request) => {
     const { id, to, type, text, media, timeout_ms: timeoutMs = DEFAULT_TIMEOUT_MS } = request.body;
     checkParts(request.body);
-    return registry.get(request.params.id).send({ id, to, type, text: text ?? undefined, media: media ?? undefined, timeoutMs });
+    const session = registry.get(request.params.id);
+    return metrics.send(session.engineName, () =>
+      session.send({ id, to, type, text: text ?? undefined, media: media ?? undefined, timeoutMs }),
+    );
   });
 }

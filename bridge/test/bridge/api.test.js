@@ -69,6 +69,39 @@ async function setUp(t, { journalOptions } = {}) {
   };
 }
 
+test('metrics: sessions, sends by outcome, memory, journal; no number and no text', async (t) => {
+  const { app, start, send, id } = await setUp(t);
+  const metrics = async () => {
+    const answer = await app.inject({ url: '/v1/metrics', headers: { authorization: `Bearer ${SECRET}` } });
+    assert.equal(answer.statusCode, 200);
+    assert.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/);
+    return answer.body;
+  };
+  assert.equal((await app.inject('/v1/metrics')).statusCode, 401);
+  const link = await start();
+  const sending = send({ id: 'MESSAGE-1' });
+  await eventually(() => link.sent.length, 'the message');
+  link.handlers.onAck({ id: 'MESSAGE-1', at: new Date().toISOString() });
+  assert.equal((await sending).status, 200);
+  assert.equal((await send({ id: 'MESSAGE-2', timeout_ms: 1 })).status, 504);
+  const text = await metrics();
+  for (const line of [
+    'whatsapp_bridge_sessions{engine="fake",status="connected"} 1',
+    'whatsapp_bridge_sends_total{engine="fake",outcome="sent"} 1',
+    'whatsapp_bridge_sends_total{engine="fake",outcome="ack_timeout"} 1',
+    'whatsapp_bridge_send_seconds_count{engine="fake"} 1',
+    'whatsapp_bridge_journal_full 0',
+    'whatsapp_bridge_info{version="0",mode="sandbox"} 1',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), `${line} in\n${text}`);
+  }
+  assert.match(text, /whatsapp_bridge_memory_bytes\{engine="baileys"\} [1-9]\d{6}/);
+  assert.match(text, /whatsapp_bridge_journal_events [1-9]/);
+  for (const secret of [id, '49151', 'hello', 'MESSAGE']) {
+    assert.ok(!text.includes(secret), secret);
+  }
+});
+
 test('who does not show the secret gets nothing but liveness', async (t) => {
   const { app, id } = await setUp(t);
   assert.equal((await app.inject('/v1/health/live')).statusCode, 200);
