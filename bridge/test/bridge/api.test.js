@@ -127,6 +127,28 @@ test('problems are problem+json with the request id', async (t) => {
   assert.match(odd.headers['x-request-id'], /^[0-9a-f-]{36}$/);
 });
 
+test('a copy of an own message says that WhatsApp has it', async (t) => {
+  const { start, send, events } = await setUp(t);
+  const link = await start();
+  const id = messageId();
+  assert.equal((await send({ id, timeout_ms: 100 })).body.code, 'ack_timeout');
+  const at = '2026-01-02T03:04:05.000Z';
+  link.handlers.onEcho({ id, at });
+  link.handlers.onEcho({ id: messageId(), at });
+  const known = await send({ id });
+  assert.deepEqual([known.status, known.body.sent_at], [200, at]);
+  const told = (await events()).filter(({ type }) => type === 'message.status').map(({ data }) => [data.whatsapp_id, data.status]);
+  assert.deepEqual(told, [[id, 'sent']]);
+});
+
+test('files of an engine that can not fetch them', async (t) => {
+  const { call, id, start } = await setUp(t);
+  await start();
+  assert.equal((await call('GET', `/v1/sessions/${id}/media/X?chat=a`)).body.code, 'not_supported');
+  assert.equal((await call('GET', `/v1/sessions/${id}/media/X?other=a`)).body.code, 'invalid_request');
+  assert.equal((await call('GET', `/v1/sessions/${randomUUID()}/media/X`)).body.code, 'session_not_found');
+});
+
 test('unknown fields, wrong types and large bodies are refused', async (t) => {
   const { call, id, start } = await setUp(t);
   await start();

@@ -3,10 +3,11 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deriveKey, open, seal } from '../../src/crypto.js';
+import { MediaLog } from '../../src/sessions/media-log.js';
 import { SentLog } from '../../src/sessions/sent-log.js';
 import { DurableMap } from '../../src/storage/durable-map.js';
 import { readSealed, writeSealed } from '../../src/storage/files.js';
@@ -180,6 +181,31 @@ test('the sent log moves forward only, survives, and forgets after its time', as
   assert.equal(log.get('A'), undefined);
   assert.equal(await log.message('A'), null);
   await log.close();
+});
+
+test('keys of received files survive, by chat, and are forgotten after their time', async (t) => {
+  const dir = join(temporaryDirectory(t), 'media');
+  const options = { master, name: 's media' };
+  let log = await MediaLog.open(dir, options);
+  log.put('A', 'chat 1', { mediaKey: 'secret one' });
+  log.put('A', 'chat 2', { mediaKey: 'secret two' });
+  await log.flush();
+  await log.close();
+  log = await MediaLog.open(dir, options);
+  assert.deepEqual(await log.get('A', 'chat 2'), { mediaKey: 'secret two' });
+  assert.deepEqual(await log.get('A'), { mediaKey: 'secret one' });
+  assert.equal(await log.get('A', 'chat 3'), null);
+  assert.ok(log.has('A', 'chat 1') && !log.has('B', 'chat 1'));
+  await log.close();
+  for (const name of readdirSync(dir)) {
+    assert.ok(!readFileSync(join(dir, name)).includes('secret'));
+  }
+  log = await MediaLog.open(dir, { ...options, keepMs: -1, segmentMs: -1 });
+  assert.equal(await log.get('A'), null);
+  log.put('B', 'chat 1', {});
+  await log.close();
+  const left = readdirSync(dir);
+  assert.equal(left.length, 1, left.join());
 });
 
 test('a status that was noted before a crash, but perhaps not told, is told once more', async (t) => {
