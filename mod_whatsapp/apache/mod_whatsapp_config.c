@@ -77,6 +77,8 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppEventDays", "days an event stays in the feed"),
     SECRET("WhatsAppMediaDir", "directory that files are kept in"),
     VALUE("WhatsAppMediaDays", "days a file is kept after its last use"),
+    VALUE("WhatsAppInboundMedia", "at-once or on-demand: when files that came in are fetched"),
+    VALUE("WhatsAppInboundMediaMax", "MiB up to which they are fetched at once"),
     VALUE("WhatsAppMediaImageMax", "MiB an image may have"),
     VALUE("WhatsAppMediaVideoMax", "MiB a video may have"),
     VALUE("WhatsAppMediaAudioMax", "MiB a sound may have"),

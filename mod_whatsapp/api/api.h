@@ -111,6 +111,9 @@ WA_API_HANDLER(wa_api_events_stream);
 extern const wa_field wa_api_send_media_fields[];
 WA_API_HANDLER(wa_api_send_media);
 
+/* limits.c */
+WA_API_HANDLER(wa_api_limits);
+
 /* media.c */
 struct wa_media;
 json_t *wa_api_media_json(apr_pool_t *p, const struct wa_media *m);

@@ -7,6 +7,7 @@
 
 #include "../base/wa_file_name.h"
 #include "../core/wa_media.h"
+#include "../core/wa_media_fetch.h"
 #include "../core/wa_principal.h"
 #include "form.h"
 #include "page.h"
@@ -117,12 +118,29 @@ static wa_code answer_file(wa_app *app, wa_req *req, wa_resp *resp,
     return WA_OK;
 }
 
+/* It is at WhatsApp still; whoever waits for it takes a place. */
+static wa_code fetch_now(wa_app *app, wa_req *req, wa_media **m, wa_result *r)
+{
+    wa_code code;
+
+    if (!wa_place_take(app)) {
+        return wa_fail_retry(r, WA_E_NOT_READY, 1,
+                             "Too many requests wait for the bridge");
+    }
+    code = wa_media_fetch_now(app, req->pool, req->request_id, m, r);
+    wa_place_give(app);
+    return code;
+}
+
 WA_API_HANDLER(wa_api_media_get)
 {
     wa_media *m = NULL;
     wa_code code = wa_media_get(app, req->pool, req->request_id,
                                 req->principal->user_id, req->params[0], &m, r);
 
+    if (code == WA_OK && !strcmp(m->state, "on_demand")) {
+        code = fetch_now(app, req, &m, r);
+    }
     return code == WA_OK ? answer_file(app, req, resp, m, r) : code;
 }
 

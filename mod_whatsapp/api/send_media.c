@@ -13,15 +13,12 @@
 #include "../core/wa_principal.h"
 #include "form.h"
 
-/* In Unicode characters. */
-#define CAPTION_MAX 4096
-
 static const char *const types[] = { "image", "video",    "audio",
                                      "voice", "document", NULL };
 
 #define COMMON                                                                 \
     { "recipient", WA_F_STRING, 1, 1, 64, NULL },                              \
-        { "caption", WA_F_STRING, 0, 1, CAPTION_MAX, NULL },                   \
+        { "caption", WA_F_STRING, 0, 1, WA_CAPTION_MAX, NULL },                \
         { "type", WA_F_STRING, 0, 1, 16, types },                              \
         { "session", WA_F_STRING, 0, 1, 64, NULL },                            \
     {                                                                          \

@@ -84,6 +84,14 @@ static void shorten(char *name, apr_size_t max)
     }
 }
 
+const char *wa_file_name_clean(apr_pool_t *p, const char *name)
+{
+    char *base = cleaned(p, last_part(name));
+
+    shorten(base, WA_FILE_NAME_MAX);
+    return *base ? base : NULL;
+}
+
 const char *wa_file_name_safe(apr_pool_t *p, const char *name,
                               const wa_file_type *type)
 {

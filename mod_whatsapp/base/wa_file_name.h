@@ -20,6 +20,10 @@
 const char *wa_file_name_safe(apr_pool_t *p, const char *name,
                               const wa_file_type *type);
 
+/** The same without a care for its ending, for a file whose type is not known
+ * yet. @return NULL when nothing is left of it */
+const char *wa_file_name_clean(apr_pool_t *p, const char *name);
+
 /** Content-Disposition of a download (RFC 6266): an ASCII name for old
  * clients, and the whole one as filename* (RFC 8187). */
 const char *wa_file_name_header(apr_pool_t *p, const char *name);

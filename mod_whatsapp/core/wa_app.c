@@ -17,6 +17,7 @@ typedef enum setting_kind {
     SET_TEXT,
     SET_MODE,
     SET_ENGINE,
+    SET_WHEN, /* at-once or on-demand */
     SET_URL,
     SET_COUNT,   /* 1 to 1000 */
     SET_WAIT,    /* seconds, 1 to 45: shorter than a lease */
@@ -60,6 +61,10 @@ static const setting settings_table[] = {
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
     { "WhatsAppEventDays", SET_COUNT, APR_OFFSETOF(wa_settings, event_days) },
     { "WhatsAppMediaDir", SET_TEXT, APR_OFFSETOF(wa_settings, media_dir) },
+    { "WhatsAppInboundMedia", SET_WHEN,
+      APR_OFFSETOF(wa_settings, inbound_media) },
+    { "WhatsAppInboundMediaMax", SET_COUNT,
+      APR_OFFSETOF(wa_settings, inbound_media_max) },
     { "WhatsAppMediaDays", SET_COUNT, APR_OFFSETOF(wa_settings, media_days) },
     { "WhatsAppMediaImageMax", SET_COUNT,
       APR_OFFSETOF(wa_settings, media_image_max) },
@@ -105,6 +110,8 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->media_video_max = 64;
     s->media_audio_max = 16;
     s->media_document_max = 100;
+    s->inbound_media = "at-once";
+    s->inbound_media_max = 100;
     return s;
 }
 
@@ -201,6 +208,11 @@ static const char *set_text(const setting *set, const char **field,
         && strcmp(value, "webjs")) {
         return apr_psprintf(p, "%s is baileys or webjs, not \"%s\"", set->name,
                             value);
+    }
+    if (set->kind == SET_WHEN && strcmp(value, "at-once")
+        && strcmp(value, "on-demand")) {
+        return apr_psprintf(p, "%s is at-once or on-demand, not \"%s\"",
+                            set->name, value);
     }
     if (set->kind == SET_URL && strncmp(value, "http://", 7)
         && strncmp(value, "https://", 8)) {

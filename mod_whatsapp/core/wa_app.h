@@ -47,6 +47,8 @@ typedef struct wa_settings {
     int media_video_max;              /* WhatsAppMediaVideoMax */
     int media_audio_max;              /* WhatsAppMediaAudioMax */
     int media_document_max;           /* WhatsAppMediaDocumentMax */
+    const char *inbound_media;        /* WhatsAppInboundMedia */
+    int inbound_media_max;            /* WhatsAppInboundMediaMax, MiB */
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */

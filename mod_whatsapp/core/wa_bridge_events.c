@@ -9,6 +9,7 @@
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
 #include "wa_session_peek.h"
+#include "wa_media_fetch.h"
 #include "wa_sessions.h"
 
 /* One event, as far as all kinds are alike. */
@@ -18,7 +19,14 @@ typedef struct event {
     apr_time_t at;
     const json_t *data;
     const char *bridge_id;
+    const wa_settings *settings;
 } event;
+
+/* What all events of a batch have in common. */
+typedef struct context {
+    const wa_settings *settings;
+    int guarded; /* each event has a savepoint of its own */
+} context;
 
 /* @return APR_EINVAL when the event makes no sense, database errors */
 typedef apr_status_t event_fn(wa_db *db, apr_pool_t *p, const event *e);
@@ -195,6 +203,9 @@ static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p, const event *e)
     in.at = wa_db_p_time(p, at);
     rv = store_inbound(db, p, e, &in);
     if (rv == APR_SUCCESS) {
+        rv = wa_media_inbound(e->settings, db, p, e->session, from, e->data);
+    }
+    if (rv == APR_SUCCESS) {
         rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
                        wa_db_p_time(p, at));
     }
@@ -271,7 +282,7 @@ static apr_status_t apply_guarded(wa_db *db, apr_pool_t *p, const event *e)
 
 static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
                               const json_t *events, const char *bridge_id,
-                              int guarded, apr_int64_t *last)
+                              const context *c, apr_int64_t *last)
 {
     apr_pool_t *scratch;
     apr_status_t rv;
@@ -285,11 +296,12 @@ static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
 
         apr_pool_clear(scratch);
         read_event(j, bridge_id, &e);
+        e.settings = c->settings;
         if (e.seq <= *last) {
             continue;
         }
-        rv = guarded ? apply_guarded(db, scratch, &e)
-                     : apply_one(db, scratch, &e);
+        rv = c->guarded ? apply_guarded(db, scratch, &e)
+                        : apply_one(db, scratch, &e);
         if (rv == APR_EINVAL) {
             wa_log(WA_LOG_WARNING, request_id,
                    "WA0141: event %" APR_INT64_T_FMT " of bridge %s makes no"
@@ -306,7 +318,7 @@ static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
 
 static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
                                 const char *request_id, const json_t *batch,
-                                int guarded, apr_int64_t *acked)
+                                const context *c, apr_int64_t *acked)
 {
     const char *bridge_id = wa_json_str(batch, "bridge_id");
     wa_db_rows *rows;
@@ -322,7 +334,7 @@ static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
     }
     before = *acked = wa_db_int(rows, 0, 0, 0);
     rv = apply_all(db, p, request_id, json_object_get(batch, "events"),
-                   bridge_id, guarded, acked);
+                   bridge_id, c, acked);
     if (rv == APR_SUCCESS && *acked > before) {
         rv = WA_DB_RUN(db, WA_SQL_BRIDGE_ACKED, NULL, bridge_id,
                        wa_db_p_int(p, *acked));
@@ -369,6 +381,7 @@ wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
                                const char *request_id, const json_t *batch,
                                apr_int64_t *acked, wa_result *r)
 {
+    context c = { app->settings, 0 };
     wa_db *db;
     apr_status_t rv;
     wa_code code = check_batch(app, batch, r);
@@ -379,7 +392,7 @@ wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
     if (code != WA_OK) {
         return code;
     }
-    rv = apply_batch(db, p, request_id, batch, 0, acked);
+    rv = apply_batch(db, p, request_id, batch, &c, acked);
     if (events_fault(db, rv)) {
         /* One event the database refuses must not hold up the others; a
          * savepoint for each is dear, so only now. */
@@ -388,7 +401,8 @@ wa_code wa_bridge_events_apply(wa_app *app, apr_pool_t *p,
                " one by one",
                wa_db_sqlstate(db));
         wa_db_rollback(db);
-        rv = apply_batch(db, p, request_id, batch, 1, acked);
+        c.guarded = 1;
+        rv = apply_batch(db, p, request_id, batch, &c, acked);
     }
     if (rv != APR_SUCCESS) {
         code = wa_db_fail(db, rv, request_id, r);

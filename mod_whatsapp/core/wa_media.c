@@ -56,6 +56,24 @@ wa_media *wa_media_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
     return m;
 }
 
+void wa_media_copy(apr_pool_t *p, const wa_media *from, wa_media *to)
+{
+    *to = *from;
+    to->id = apr_pstrdup(p, from->id);
+    to->source = apr_pstrdup(p, from->source);
+    to->state = apr_pstrdup(p, from->state);
+    to->file = apr_pstrdup(p, from->file);
+    to->mime_type = apr_pstrdup(p, from->mime_type);
+    to->sha256 = apr_pstrdup(p, from->sha256);
+    to->file_name = apr_pstrdup(p, from->file_name);
+    to->error_message = apr_pstrdup(p, from->error_message);
+    to->session_id = apr_pstrdup(p, from->session_id);
+    to->chat = apr_pstrdup(p, from->chat);
+    to->whatsapp_id = apr_pstrdup(p, from->whatsapp_id);
+    to->user_id = apr_pstrdup(p, from->user_id);
+    to->url = apr_pstrdup(p, from->url);
+}
+
 const char *wa_media_url(apr_pool_t *p, const wa_media *m)
 {
     return !strcmp(m->state, "stored") || !strcmp(m->state, "on_demand")
@@ -97,25 +115,58 @@ static wa_code place(wa_app *app, apr_pool_t *p, const char *request_id,
     return code;
 }
 
+wa_code wa_media_type_checked(wa_app *app, apr_pool_t *p, const wa_spool *s,
+                              const wa_media_said *said,
+                              const wa_file_type **type, wa_result *r)
+{
+    wa_code code = wa_media_type_find(app, p, s->path, s->file, s->size,
+                                      said->type, said->name, type, r);
+
+    if (code == WA_OK && s->size > wa_media_max(app->settings, (*type)->kind)) {
+        code = wa_fail(r, WA_E_MEDIA_TOO_LARGE,
+                       "A file of type %s may have %" APR_OFF_T_FMT " bytes",
+                       (*type)->mime,
+                       wa_media_max(app->settings, (*type)->kind));
+    }
+    return code;
+}
+
+wa_code wa_media_type_of_inbound(wa_app *app, apr_pool_t *p, const wa_spool *s,
+                                 const wa_media_said *said,
+                                 const wa_file_type **type, wa_result *r)
+{
+    static const wa_file_type bytes = { "application/octet-stream", "bin",
+                                        WA_KIND_DOCUMENT, WA_PROOF_MAGIC };
+    wa_result *why = wa_result_make(p);
+    wa_code code = wa_media_type_find(app, p, s->path, s->file, s->size,
+                                      said->type, said->name, type, why);
+
+    if (code == WA_E_MEDIA_REFUSED || code == WA_E_MEDIA_MISMATCH) {
+        *type = &bytes;
+        return WA_OK;
+    }
+    return code == WA_OK ? WA_OK : wa_fail(r, code, "%s", wa_code_title(code));
+}
+
+/* On disk, whole, and in its place. */
+static wa_code settle(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const char *user_id, wa_spool *s, wa_result *r)
+{
+    wa_code code = wa_spool_finish(s, r);
+
+    return code == WA_OK ? place(app, p, request_id, user_id, s, r) : code;
+}
+
 wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *user_id, const char *source, wa_spool *s,
                       const wa_media_said *said, wa_media **media, wa_result *r)
 {
     const wa_file_type *type = NULL;
     wa_db_rows *rows;
-    wa_code code = wa_media_type_find(app, p, s->path, s->file, s->size,
-                                      said->type, said->name, &type, r);
+    wa_code code = wa_media_type_checked(app, p, s, said, &type, r);
 
-    if (code == WA_OK && s->size > wa_media_max(app->settings, type->kind)) {
-        code = wa_fail(r, WA_E_MEDIA_TOO_LARGE,
-                       "A file of type %s may have %" APR_OFF_T_FMT " bytes",
-                       type->mime, wa_media_max(app->settings, type->kind));
-    }
     if (code == WA_OK) {
-        code = wa_spool_finish(s, r);
-    }
-    if (code == WA_OK) {
-        code = place(app, p, request_id, user_id, s, r);
+        code = settle(app, p, request_id, user_id, s, r);
     }
     if (code == WA_OK) {
         code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_INSERT, &rows, r,
@@ -131,6 +182,28 @@ wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
         return wa_fail_retry(r, WA_E_STORAGE, 1, NULL);
     }
     *media = wa_media_from_row(p, rows, 0);
+    return WA_OK;
+}
+
+wa_code wa_media_fill(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_media *m, wa_spool *s, const wa_file_type *type,
+                      wa_media **filled, wa_result *r)
+{
+    wa_db_rows *rows;
+    wa_code code = settle(app, p, request_id, m->user_id, s, r);
+
+    if (code == WA_OK) {
+        code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILL, &rows, r,
+                           m->id, s->name, type->mime,
+                           wa_file_name_safe(p, m->file_name, type));
+    }
+    if (code != WA_OK) {
+        return code;
+    }
+    if (!wa_db_count(rows)) {
+        return wa_fail(r, WA_E_MEDIA_GONE, NULL);
+    }
+    *filled = wa_media_from_row(p, rows, 0);
     return WA_OK;
 }
 

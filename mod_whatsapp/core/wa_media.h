@@ -56,6 +56,30 @@ wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
                       const wa_media_said *said, wa_media **media,
                       wa_result *r);
 
+/** What the file is, when it is one that is taken and not too large.
+ * @return what wa_media_type_find says; WA_E_MEDIA_TOO_LARGE */
+wa_code wa_media_type_checked(wa_app *app, apr_pool_t *p, const wa_spool *spool,
+                              const wa_media_said *said,
+                              const wa_file_type **type, wa_result *r);
+
+/** The same of a file that came in: whatever it is, it is kept. What is none
+ * of the table is just bytes.
+ * @return WA_OK, WA_E_MEDIA_EMPTY, WA_E_STORAGE */
+wa_code wa_media_type_of_inbound(wa_app *app, apr_pool_t *p,
+                                 const wa_spool *spool,
+                                 const wa_media_said *said,
+                                 const wa_file_type **type, wa_result *r);
+
+/** A file that was to be fetched is there. The spool is used up.
+ * @return WA_OK with filled; WA_E_MEDIA_GONE when nobody wants it any more */
+wa_code wa_media_fill(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_media *media, wa_spool *spool,
+                      const wa_file_type *type, wa_media **filled,
+                      wa_result *r);
+
+/** A copy that lives in p. */
+void wa_media_copy(apr_pool_t *p, const wa_media *from, wa_media *to);
+
 /** @return WA_OK or WA_E_NOT_FOUND (also for another user's), … */
 wa_code wa_media_get(wa_app *app, apr_pool_t *p, const char *request_id,
                      const char *user_id, const char *id, wa_media **media,

@@ -10,6 +10,8 @@
 
 /** Longest text, in Unicode characters. */
 #define WA_TEXT_MAX 65536
+/** Longest caption of a file, in Unicode characters. */
+#define WA_CAPTION_MAX 4096
 
 typedef struct wa_message {
     const char *id, *session_id;

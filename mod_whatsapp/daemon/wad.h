@@ -51,6 +51,10 @@ wad_job_fn wad_sessions_run;
 /* usage.c: adds up what was counted */
 wad_job_fn wad_usage_run;
 
+/* media_fetch.c: fetches files by URL, and those that came in */
+void *wad_media_fetch_start(wa_app *app, apr_pool_t *p);
+wad_job_fn wad_media_fetch_run;
+
 /* media.c: removes files that nobody has any more */
 wad_job_fn wad_media_run;
 

@@ -14,6 +14,7 @@ static const wad_job jobs[] = {
     { "erasures", wad_erasures_run, NULL },
     { "sessions", wad_sessions_run, NULL },
     { "usage", wad_usage_run, NULL },
+    { "media_fetch", wad_media_fetch_run, wad_media_fetch_start },
     { "media", wad_media_run, NULL },
     { "cleanup", wad_cleanup_run, NULL },
     { "configuration", wad_configuration_run, NULL },

@@ -87,6 +87,7 @@ const wa_route wa_routes_api[] = {
     { "GET",  "/webhooks/{id}/deliveries", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, 0, NULL, wa_api_webhook_deliveries },
     { "POST", "/webhooks/{id}/deliveries/{delivery}/resend", WA_CALLER_USER, WA_SCOPE_WEBHOOKS_MANAGE, SMALL, wa_api_no_fields, wa_api_webhook_resend },
 
+    { "GET",  "/limits",              WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_limits },
     { "GET",  "/usage",               WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_usage },
     { "GET",  "/users/{id}/usage",    WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_usage_of_user },
     { "GET",  "/logs",                WA_CALLER_USER, WA_SCOPE_USAGE_READ, 0, NULL, wa_api_logs },

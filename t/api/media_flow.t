@@ -125,4 +125,141 @@ it 'the bridge alone reads files by id, with its secret' => sub {
         [200, $m->{sha256}, $m->{size}, 401, 401, 404]);
 };
 
+# --- from a URL -----------------------------------------------------------------
+
+my ($port, $server);
+# Answers by the path; ends with the file that started it.
+sub serve {
+    my (%answer) = @_;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 0, Listen => 50, ReuseAddr => 1) or die "listen: $!\n";
+    $port = $listen->sockport;
+    $server = fork // die "fork: $!\n";
+    return if $server;
+    my %asked;
+    while (my $c = $listen->accept) {
+        my $head = '';
+        while ($head !~ /\r\n\r\n/ && sysread $c, $head, 8192, length $head) { }
+        my ($path) = $head =~ m{^GET (\S+)};
+        my $how = $answer{ $path // '' } // ['404 Not Found', [], 'nothing'];
+        $how = $how->($asked{$path}++) if ref $how eq 'CODE';
+        my ($status, $headers, $body) = @$how;
+        my $length = (grep { /^(?:Content-Length|Transfer-Encoding):/ } @$headers) ? '' : 'Content-Length: ' . length($body) . "\r\n";
+        print $c "HTTP/1.1 $status\r\n", map({ "$_\r\n" } @$headers), $length, "Connection: close\r\n\r\n", $body;
+        close $c;
+    }
+    require POSIX;
+    POSIX::_exit(0);
+}
+END { my $status = $?; kill TERM => $server if $server; $? = $status }
+
+step 'a server with files' => sub {
+    serve('/a.png' => ['200 OK', ['Content-Type: image/png'], $PNG], '/offer%20one.pdf?x=1' => ['200 OK', ['Content-Type: application/octet-stream'], $PDF],
+        '/page' => ['200 OK', ['Content-Type: text/html'], '<html>hello</html>'], '/lie.png' => ['200 OK', ['Content-Type: image/png'], $PDF],
+        '/inside' => ['302 Found', ['Location: http://10.0.0.1/secret'], ''], '/moved' => ['302 Found', ['Location: /a.png'], ''],
+        '/late.png' => sub { $_[0] < 1 ? ['503 Service Unavailable', [], ''] : ['200 OK', ['Content-Type: image/png'], $PNG] },
+        '/huge.png' => ['200 OK', ['Content-Type: image/png', 'Content-Length: 999999999999'], $PNG],
+        '/cut.png' => ['200 OK', ['Content-Type: image/png', 'Content-Length: ' . (length($PNG) + 10)], $PNG],
+        '/empty.txt' => ['200 OK', ['Content-Type: text/plain'], '']);
+    return ($port > 0, 1);
+};
+it 'a URL: accepted at once, fetched, sent' => sub {
+    my $r = send_json({ url => "http://127.0.0.1:$port/a.png", caption => 'fetched' });
+    my $m = done($r->{json}{id});
+    return ([$r->{status}, $r->{json}{status}, pick($r->{json}{media}, qw(state mime_type url)), $m->{media}{state}, $m->{media}{mime_type}, on_phone($m)],
+        [202, 'pending', { state => 'fetching', mime_type => undef, url => undef }, 'stored', 'image/png', ['image', 'fetched', undef, sha256_hex($PNG)]]); # WhatsApp's images have no names
+};
+it 'a URL of a server that knows no types, and a redirect' => sub {
+    my @got = map { on_phone(done(send_json($_)->{json}{id})) } { url => "http://127.0.0.1:$port/offer%20one.pdf?x=1" },
+        { url => "http://127.0.0.1:$port/moved", type => 'image', file_name => 'mine.png' };
+    return ([map { [@$_[0, 2, 3]] } @got], [['document', 'offer one.pdf', sha256_hex($PDF)], ['image', undef, sha256_hex($PNG)]]);
+};
+it 'a server that is away for a moment' => sub {
+    my $m = done(send_json({ url => "http://127.0.0.1:$port/late.png" })->{json}{id}, 90);
+    return ([$m->{status} =~ s/delivered|read/sent/r, on_phone($m)->[3]], ['sent', sha256_hex($PNG)]);
+};
+for (
+    ['a page', { url => '/page' }, 'media_type_refused'], ['what is not what its server says', { url => '/lie.png' }, 'media_type_mismatch'],
+    ['a PDF as an image', { url => '/offer%20one.pdf?x=1', type => 'image' }, 'media_type_mismatch'],
+    ['what is not there', { url => '/nothing.png' }, 'media_fetch_failed'], ['a redirect to an address inside', { url => '/inside' }, 'media_fetch_failed'],
+    ['what says it is huge', { url => '/huge.png' }, 'media_too_large'], ['no bytes', { url => '/empty.txt' }, 'media_empty'],
+  ) {
+    my ($what, $body, $code) = @$_;
+    it "$what: the message fails, and says why" => sub {
+        my $r = send_json({ %$body, url => "http://127.0.0.1:$port$body->{url}" });
+        my $m = done($r->{json}{id});
+        return ([$r->{status}, $m->{status}, $m->{error_code}, $m->{media}{state}, $m->{media}{url}], [202, 'failed', $code, 'failed', undef]);
+    };
+}
+it 'messages to the same chat wait for it, and come in their order' => sub {
+    my $to = phone('Orderly');
+    my $first = api(POST => '/messages/send-media', key => $user->{key}, body => { recipient => $to->{number}, url => "http://127.0.0.1:$port/a.png" });
+    my $second = send_text($user, $to, 'second');
+    wait_until { inbox($to) == 2 } 60, 'both are there';
+    return ([$first->{status}, $second->{status}, map { $_->{type} } inbox($to)], [202, 202, 'image', 'text']);
+};
+
+# --- in ---------------------------------------------------------------------------
+
+my $me;
+sub send_in {
+    my ($type, $bytes, $name, $mime) = @_;
+    my $res = call(POST => "$ENV{WA_TEST_SANDBOX_URL}/phones/$phone->{id}/files?to=" . ($me =~ s/\+/%2B/r) . "&type=$type&file_name=$name&caption=hello",
+        body => $bytes, headers => { 'Content-Type' => $mime });
+    die "sandbox: $res->{status} $res->{content}\n" if $res->{status} != 201;
+    return $res->{json};
+}
+sub came_in {
+    my ($sent) = @_;
+    my $id = $sent->{id};
+    my $row;
+    wait_until { $row = db("SELECT id FROM messages WHERE user_id = '$user->{id}' AND direction = 'in' AND whatsapp_id = '$id'") } 60, 'the message came in';
+    return message($user, $row);
+}
+it 'a file that comes in is fetched and can be had' => sub {
+    $me = session_of($user)->{phone_number};
+    my $m = came_in(send_in('document', $PDF, 'invoice.pdf', 'application/pdf'));
+    wait_until { $m = message($user, $m->{id}); ($m->{media}{state} // '') eq 'stored' } 60, 'the file is fetched';
+    my $get = api(GET => $m->{media}{url} =~ s{^/api}{}r, key => $user->{key});
+    return ([pick($m, qw(direction type content)), pick($m->{media}, qw(mime_type size sha256 file_name)), $get->{status}, sha256_hex($get->{content})],
+        [{ direction => 'in', type => 'document', content => 'hello' },
+            { mime_type => 'application/pdf', size => length $PDF, sha256 => sha256_hex($PDF), file_name => 'invoice.pdf' }, 200, sha256_hex($PDF)]);
+};
+it "what a sender says is PDF and is a page is kept as bytes" => sub {
+    my $m = came_in(send_in('document', '<html>hello</html>', 'invoice.pdf', 'application/pdf'));
+    wait_until { $m = message($user, $m->{id}); ($m->{media}{state} // '') eq 'stored' } 60, 'the file is fetched';
+    my $get = api(GET => $m->{media}{url} =~ s{^/api}{}r, key => $user->{key});
+    return ([$m->{media}{mime_type}, $m->{media}{file_name}, header($get, 'Content-Type'), header($get, 'Content-Disposition') =~ /^attachment;/ ? 1 : 0],
+        ['application/octet-stream', 'invoice.pdf.bin', 'application/octet-stream', 1]);
+};
+it 'one that is left at WhatsApp is fetched when it is asked for' => sub {
+    my $m = came_in(send_in('image', $PNG, 'a.png', 'image/png'));
+    wait_until { message($user, $m->{id})->{media}{state} eq 'stored' } 60, 'the file is fetched';
+    my $id = $m->{media}{id};
+    db("UPDATE media SET state = 'on_demand', file = NULL, sha256 = NULL WHERE id = '$id'"); # as by WhatsAppInboundMedia on-demand
+    my @urls = (message($user, $m->{id})->{media}{url});
+    my $get = api(GET => "/media/$id", key => $user->{key});
+    my $again = api(GET => "/media/$id", key => $user->{key});
+    return ([@urls, $get->{status}, sha256_hex($get->{content}), $again->{status}, message($user, $m->{id})->{media}{state}],
+        ["/api/media/$id", 200, sha256_hex($PNG), 200, 'stored']);
+};
+it 'one that WhatsApp has no more' => sub {
+    my $m = came_in(send_in('image', $PNG, 'a.png', 'image/png'));
+    wait_until { message($user, $m->{id})->{media}{state} eq 'stored' } 60, 'the file is fetched';
+    my $id = $m->{media}{id};
+    db("UPDATE media SET state = 'on_demand', file = NULL, whatsapp_id = '3EB0FFFFFFFFFFFFFFFFFF' WHERE id = '$id'");
+    my @got = map { my $r = api(GET => "/media/$id", key => $user->{key}); "$r->{status} $r->{json}{code}" } 1, 2;
+    return ([@got, message($user, $m->{id})->{media}{url}], [('410 media_gone') x 2, undef]);
+};
+
+# --- the bounds at a glance ---------------------------------------------------------
+
+it 'GET /limits tells them' => sub {
+    my $fresh = new_user(max_messages_per_minute => 7, max_messages_per_day => 70);
+    my $l = api(GET => '/limits', key => $fresh->{key})->{json};
+    my %max = map { $_->{mime_type} => $_->{max_bytes} / 1024 / 1024 } @{ $l->{media_types} };
+    return ([map({ [$l->{$_}{limit}, $l->{$_}{remaining}] } qw(messages_per_minute messages_per_day)), $l->{requests_per_minute}{remaining} < $l->{requests_per_minute}{limit} ? 'counted' : 0,
+            $max{'image/png'}, $max{'application/pdf'}, scalar keys %max, $l->{text_max_characters}, $l->{caption_max_characters}],
+        [[7, 7], [70, 70], 'counted', 16, 100, 16, 65536, 4096]);
+};
+
 run_tests;

@@ -79,6 +79,71 @@
     /* It is gone from the disk. $1 name */                                   \
     X(MEDIA_FILE_GONE,                                                        \
       "DELETE FROM media_files WHERE name = $1 AND dropped")                  \
+    /* Up to $1 files that are to be fetched, for $2 seconds -> its columns */\
+    X(MEDIA_FETCH_CLAIM,                                                      \
+      "UPDATE media AS d SET attempts = attempts + 1,"                        \
+      " lease_until = now() + $2::integer * interval '1 s' WHERE id IN"       \
+      " (SELECT x.id FROM media x JOIN users u ON u.id = x.user_id"           \
+      "  WHERE x.state = 'fetching' AND u.is_active"                          \
+      "  AND x.next_attempt_at <= now()"                                      \
+      "  AND (x.lease_until IS NULL OR x.lease_until < now())"                \
+      "  ORDER BY x.next_attempt_at LIMIT $1::integer"                        \
+      "  FOR UPDATE OF x SKIP LOCKED) RETURNING " WA_SQL_MEDIA_COLUMNS)       \
+    /* It is there. $1 id, $2 file, $3 media type, $4 file name               \
+     * -> its columns; no row when it or its file went meanwhile. Messages    \
+     * that wait for it can go. */                                            \
+    X(MEDIA_FILL,                                                             \
+      "WITH f AS (SELECT name, size, sha256 FROM media_files"                 \
+      "  WHERE name = $2 AND NOT dropped FOR SHARE),"                         \
+      " d AS (UPDATE media SET state = 'stored', file = f.name,"              \
+      "  mime_type = $3, size = f.size, sha256 = f.sha256, file_name = $4,"   \
+      "  url = NULL, lease_until = NULL, error_message = NULL,"               \
+      "  last_used_at = now() FROM f WHERE media.id = $1"                     \
+      "  AND media.state IN ('fetching', 'on_demand') RETURNING media.*)"     \
+      " SELECT " WA_SQL_MEDIA_COLUMNS ", pg_notify('wa_outbox', '') FROM d")  \
+    /* What the message that waits for it is to be sent as. $1 id -> type */  \
+    X(MEDIA_WANTED_TYPE,                                                      \
+      "SELECT m.type FROM outbox o JOIN messages m ON m.id = o.message_id"    \
+      " WHERE m.media_id = $1::uuid UNION ALL"                                \
+      " SELECT type FROM messages WHERE status = 'scheduled'"                 \
+      " AND media_id = $1::uuid LIMIT 1")                                     \
+    /* Not now. $1 id, $2 seconds, $3 text */                                 \
+    X(MEDIA_FETCH_LATER,                                                      \
+      "UPDATE media SET lease_until = NULL, error_message = $3,"              \
+      " next_attempt_at = now() + $2::integer * interval '1 s'"               \
+      " WHERE id = $1 AND state = 'fetching'")                                \
+    /* Not by itself any more; whoever asks for it tries again. $1 id,        \
+     * $2 code (not stored), $3 text */                                       \
+    X(MEDIA_ON_DEMAND,                                                        \
+      "UPDATE media SET state = 'on_demand', lease_until = NULL,"             \
+      " error_message = $3 WHERE id = $1 AND state = 'fetching'"              \
+      " AND $2::text IS NOT NULL")                                            \
+    /* Never, nor the message that waits for it. $1 id, $2 code, $3 text */   \
+    X(MEDIA_FETCH_FAILED,                                                     \
+      "WITH d AS (UPDATE media SET state = 'failed', url = NULL,"             \
+      "  lease_until = NULL, error_message = $3 WHERE id = $1"                \
+      "  AND state IN ('fetching', 'on_demand') RETURNING id),"               \
+      " o AS (DELETE FROM outbox WHERE message_id IN"                         \
+      "  (SELECT x.message_id FROM outbox x JOIN messages m"                  \
+      "   ON m.id = x.message_id JOIN d ON m.media_id = d.id)"                \
+      "  RETURNING message_id),"                                              \
+      " s AS (UPDATE messages m SET status = 'failed', error_code = $2,"      \
+      "  error_message = $3 WHERE m.id IN (SELECT message_id FROM o"          \
+      "   UNION ALL SELECT w.id FROM messages w JOIN d ON w.media_id = d.id"  \
+      "   WHERE w.status = 'scheduled')"                                      \
+      "  AND message_rank(m.status) < message_rank('failed'))"                \
+      " SELECT pg_notify('wa_outbox', '') FROM o")                            \
+    /* A message that came in has a file. $1 id, $2 session, $3 chat,         \
+     * $4 sender, $5 WhatsApp id, $6 state, $7 media type, $8 size,           \
+     * $9 file name; a repeat changes nothing */                              \
+    X(MEDIA_INBOUND,                                                          \
+      "WITH m AS (UPDATE messages SET media_id = $1 WHERE session_id = $2"    \
+      "  AND chat = $3 AND sender = $4 AND whatsapp_id = $5"                  \
+      "  AND direction = 'in' AND media_id IS NULL RETURNING user_id)"        \
+      " INSERT INTO media (id, user_id, source, state, mime_type, size,"      \
+      " file_name, session_id, chat, whatsapp_id)"                            \
+      " SELECT $1::uuid, m.user_id, 'inbound', $6, $7, $8, $9, $2::uuid, $3," \
+      " $5 FROM m")                                                           \
     /* Files to be removed from the disk. $1 how many -> names */             \
     X(MEDIA_FILES_DROPPED,                                                    \
       "SELECT name FROM media_files WHERE dropped ORDER BY touched_at"        \
