@@ -12,10 +12,14 @@
 #include "../base/wa_log.h"
 
 #define USER_SIZE 37 /* a UUID */
-/* How long the thread sleeps at most before it sees that it should end. */
-#define SLICE apr_time_from_msec(250)
+/* How long the thread sleeps at most before it sees that there is a new reader,
+ * or that it should end. */
+#define SLICE apr_time_from_msec(50)
 /* It looks at least so often. */
 #define LOOK_EVERY apr_time_from_sec(1)
+/* So often it says that there are readers, which PostgreSQL takes note of for
+ * longer than half a minute. */
+#define WATCH_EVERY apr_time_from_sec(10)
 /* Between two looks, so that a flood of events is told in batches. */
 #define BREATHE apr_time_from_msec(5)
 /* How long the connection is kept without readers. */
@@ -38,12 +42,14 @@ typedef struct wa_feed {
     /* under the lock */
     wa_feed_reader *readers;
     int count;
+    int fresh;  /* a reader has joined since the last look */
     int closed; /* the thread is to end */
     int ending; /* the process is to end */
     /* the thread's own */
     apr_pool_t *pool; /* of a connection */
     apr_pool_t *look; /* of a look */
     apr_time_t busy;  /* when there last was a reader */
+    apr_time_t told;  /* when PostgreSQL was last told of readers */
     int deaf;         /* since it was said that listening fails */
 } wa_feed;
 
@@ -95,6 +101,7 @@ wa_feed_reader *wa_feed_join(wa_app *app, apr_pool_t *p, const char *user_id)
     reader->next = feed->readers;
     feed->readers = reader;
     feed->count++;
+    feed->fresh = 1;
     apr_thread_cond_signal(feed->joined);
     apr_thread_mutex_unlock(feed->lock);
     /* Before the condition goes, which was registered earlier. */
@@ -129,8 +136,9 @@ apr_status_t wa_feed_wait(wa_feed_reader *reader, apr_int64_t seen,
 
 /* --- looking ---------------------------------------------------------------*/
 
-/* The users of all readers as an array's text, NULL without any. */
-static const char *users_of(wa_feed *feed)
+/* The users of all readers as an array's text, NULL without any.
+ * @param fresh is one of the readers new? */
+static const char *users_of(wa_feed *feed, int *fresh)
 {
     const char **users;
     wa_feed_reader *reader;
@@ -142,8 +150,26 @@ static const char *users_of(wa_feed *feed)
     for (reader = feed->readers; reader; reader = reader->next) {
         users[n++] = apr_pstrdup(feed->look, reader->user_id);
     }
+    *fresh = feed->fresh;
+    feed->fresh = 0;
     apr_thread_mutex_unlock(feed->lock);
     return n ? wa_db_p_array(feed->look, users, n) : NULL;
+}
+
+/* Have PostgreSQL notify of these users' events. What was written before is
+ * seen by the look that follows. */
+static apr_status_t watch(wa_feed *feed, wa_db *db, const char *users,
+                          int fresh)
+{
+    apr_time_t now = apr_time_now();
+    apr_status_t rv;
+
+    if (!fresh && now - feed->told < WATCH_EVERY) {
+        return APR_SUCCESS;
+    }
+    rv = WA_DB_RUN(db, WA_SQL_EVENTS_WATCH, NULL, users);
+    feed->told = rv == APR_SUCCESS ? now : 0;
+    return rv;
 }
 
 static void tell(wa_feed *feed, const char *user, apr_int64_t newest)
@@ -164,14 +190,19 @@ static void look(wa_feed *feed)
     const char *users;
     wa_db_rows *rows;
     wa_db *db = NULL;
-    int i;
+    int fresh, i;
 
     apr_pool_clear(feed->look);
-    users = users_of(feed);
-    if (!users || wa_db_open(&db, feed->look, &feed->app->db) != APR_SUCCESS) {
+    users = users_of(feed, &fresh);
+    if (!users) {
         return;
     }
-    if (WA_DB_RUN(db, WA_SQL_EVENTS_NEWEST, &rows, users) == APR_SUCCESS) {
+    if (wa_db_open(&db, feed->look, &feed->app->db) != APR_SUCCESS) {
+        feed->told = 0;
+        return;
+    }
+    if (watch(feed, db, users, fresh) == APR_SUCCESS
+        && WA_DB_RUN(db, WA_SQL_EVENTS_NEWEST, &rows, users) == APR_SUCCESS) {
         apr_thread_mutex_lock(feed->lock);
         for (i = 0; i < wa_db_count(rows); i++) {
             tell(feed, wa_db_str(rows, i, 0), wa_db_int(rows, i, 1, 0));
@@ -193,8 +224,9 @@ static void end_waits(wa_feed *feed)
     }
 }
 
-/* @return 0 when the thread is to end */
-static int go_on(wa_feed *feed)
+/* @param fresh is there a reader that was not looked for yet?
+ * @return 0 when the thread is to end */
+static int go_on(wa_feed *feed, int *fresh)
 {
     int ending = feed->stopping && feed->stopping(), closed;
 
@@ -206,6 +238,7 @@ static int go_on(wa_feed *feed)
         feed->busy = apr_time_now();
     }
     closed = feed->closed;
+    *fresh = feed->fresh;
     apr_thread_mutex_unlock(feed->lock);
     return !closed;
 }
@@ -279,16 +312,16 @@ static int hear(wa_db **db, apr_interval_time_t wait)
     return rv == APR_SUCCESS;
 }
 
-/* Until a notification comes, or it is time to look in any case.
+/* Until a notification or a reader comes, or it is time to look in any case.
  * @return 0 when the thread is to end */
 static int await_change(wa_feed *feed, wa_db **db)
 {
     apr_time_t until = apr_time_now() + LOOK_EVERY;
-    int more;
+    int more, fresh;
 
     do {
-        more = go_on(feed);
-    } while (more && apr_time_now() < until && !hear(db, SLICE));
+        more = go_on(feed, &fresh);
+    } while (more && !fresh && apr_time_now() < until && !hear(db, SLICE));
     return more;
 }
 

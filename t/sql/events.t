@@ -97,6 +97,11 @@ it 'each event once: its message, in the order of its statuses' => sub {
         AND type NOT IN ('message.received', 'session.disconnected') GROUP BY message_id) x WHERE NOT starts_with(
         'message.sent message.delivered message.read', types)"), '');
 };
+it 'who waits is notified, and nobody is where nobody waits' => sub {
+    my ($u, $watched) = (user_id(5), "UPDATE event_heads SET watched_until = now() + interval '1 min' WHERE user_id = '" . user_id(5) . "';");
+    my @told = map { scalar db("LISTEN wa_events; $_->[0] " . received(5, "told-$_->[1]") . 'SELECT 1') } ['', 1], [$watched, 2];
+    return (\@told, [qr/\A1\z/, qr/\A1\n.*wa_events.*$u/s]);
+};
 it 'users that are deleted while others write leave nothing behind' => sub {
     my @got = parallel(4, sub {
         my ($who) = @_;

@@ -23,6 +23,16 @@
       "  AND ($5::text IS NULL OR x.data->>'session' = $5::text)"             \
       "  ORDER BY x.seq LIMIT $3::integer) e ON true"                         \
       " WHERE h.user_id = $1::uuid ORDER BY e.seq")                           \
+    /* Somebody waits for events of these users: they are to be notified for  \
+     * a minute. Heads are locked in the order in which writers do it.        \
+     * $1 users */                                                            \
+    X(EVENTS_WATCH,                                                           \
+      "WITH h AS (SELECT user_id FROM event_heads"                            \
+      "  WHERE user_id = ANY ($1::uuid[])"                                    \
+      "  AND watched_until < now() + interval '30 s'"                         \
+      "  ORDER BY user_id FOR UPDATE)"                                        \
+      " UPDATE event_heads t SET watched_until = now() + interval '60 s'"     \
+      " FROM h WHERE t.user_id = h.user_id")                                  \
     /* $1 users -> user, newest number */                                     \
     X(EVENTS_NEWEST,                                                          \
       "SELECT user_id, last_seq FROM event_heads"                             \
