@@ -107,25 +107,29 @@ test('an acknowledged id is known after kill -9', { timeout: 60000 }, async (t) 
   assert.equal(wire.length, 1);
 });
 
-test('a retry receipt is answered with the same message, after kill -9 too', { timeout: 60000 }, async (t) => {
+test('a retry receipt is answered with the same message, after kill -9 too', { timeout: 180000 }, async (t) => {
   const sandbox = await startSandbox(t);
-  const base = { socketUrl: sandbox.socketUrl, dir: temporaryDirectory(t), key: randomBytes(32).toString('hex') };
+  const base = { socketUrl: sandbox.socketUrl, dir: temporaryDirectory(t), key: randomBytes(32).toString('hex'), authority: sandbox.authority };
   const own = await sandbox.phone('+4915111111111', 'Ada');
   const friend = await sandbox.phone('+4915122222222', 'Berta');
   const driver = await startDriver(t, base);
   const id = await driver.link(own);
   const message = messageId();
+  const file = messageId();
   await driver.do('send', { id, to: friend.jid, messages: [message] });
-  await friend.gets(1);
+  await driver.do('sendFile', { id, to: friend.jid, message: file });
+  await friend.gets(2);
   driver.do('die').catch(() => {});
   await driver.exited;
   const again = await startDriver(t, base);
   await again.do('connected', { id });
-  await again.do('retry', { id: message, from: friend.jid });
-  await eventually(
-    async () => (await sandbox.log()).filter((entry) => entry.kind === 'message' && entry.id === message).length === 2,
-    'the message on the wire again',
-    2000,
-  );
-  assert.equal((await friend.received()).length, 1);
+  for (const wanted of [message, file]) {
+    await again.do('retry', { id: wanted, from: friend.jid });
+    await eventually(
+      async () => (await sandbox.log()).filter((entry) => entry.kind === 'message' && entry.id === wanted).length === 2,
+      'the message on the wire again',
+    );
+  }
+  assert.equal((await friend.received()).length, 2);
+  assert.equal((await sandbox.stats()).media.uploads, 1, 'the file is at the media host already');
 });

@@ -115,7 +115,7 @@ export async function download(address, path, size) {
     response = await exchange(address, { method: 'GET' });
     const { statusCode } = response;
     if (statusCode !== 200) {
-      response.resume();
+      response.destroy();
       throw [403, 404, 410].includes(statusCode)
         ? new Problem('media_gone', 'WhatsApp no longer has the file')
         : mediaUnavailable(`WhatsApp's media host answered ${statusCode}`);

@@ -12,7 +12,10 @@ const DRIVER = join(dirname(fileURLToPath(import.meta.url)), 'driver.js');
 
 /** A process with the engine in it; see driver.js. */
 export async function startDriver(t, options) {
-  const child = fork(DRIVER, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(DRIVER, {
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    env: { ...process.env, ...(options.authority ? { NODE_EXTRA_CA_CERTS: options.authority } : {}) },
+  });
   atEnd(t, () => child.kill('SIGKILL'));
   const driver = { events: new Record(), output: '', exited: new Promise((resolve) => child.once('exit', resolve)) };
   for (const stream of [child.stdout, child.stderr]) {

@@ -2,6 +2,7 @@
  * The engine and its sessions without HTTP, in a process of their own, with single hooks taken out. Forked by
  * defects.test.js; what it does is in the message it gets, what came of it in the message it sends.
  */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { createBaileysEngine } from '../../../src/engines/baileys/engine.js';
 import { hooks as allHooks, lockName } from '../../../src/engines/baileys/hooks.js';
@@ -69,6 +70,15 @@ async function slowStore(path, options) {
   };
 }
 
+/** The one file there is, for those who send one. */
+const FILE = Buffer.from('the content of a file');
+const MEDIA = { id: 'file', mime_type: 'text/plain', size: FILE.length, sha256: createHash('sha256').update(FILE).digest('hex') };
+const mediaSource = {
+  async *read() {
+    yield FILE;
+  },
+};
+
 /** Keys that take a moment to read and write, as with a store that is not in RAM. */
 function slowKeys(ms) {
   const attach = SignalStore.prototype.attach;
@@ -98,7 +108,7 @@ async function start({ socketUrl, dir, key, without = [], slowDisk = false, keys
   };
   const master = Buffer.from(key, 'hex');
   const logger = createLogger('warn');
-  const engine = await createBaileysEngine({ waUrl: socketUrl, logger, hooks, openStore: slowDisk ? slowStore : DurableMap.open });
+  const engine = await createBaileysEngine({ waUrl: socketUrl, logger, mediaSource, hooks, openStore: slowDisk ? slowStore : DurableMap.open });
   const journal = await EventJournal.open(join(dir, 'events'), { master });
   const append = journal.append.bind(journal);
   journal.append = (event) => {
@@ -139,6 +149,7 @@ const commands = {
     const session = registry.get(id);
     await Promise.all(messages.map((message) => session.send({ id: message, to, type: 'text', text: `text ${message}`, timeoutMs: 30000 })));
   },
+  sendFile: ({ id, to, message }) => registry.get(id).send({ id: message, to, type: 'document', media: MEDIA, timeoutMs: 30000 }),
   /** As if a phone had said that it could not decrypt. */
   retry: ({ id, from }) => {
     const t = String(Math.floor(Date.now() / 1000));
