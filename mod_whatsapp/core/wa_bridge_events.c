@@ -150,7 +150,9 @@ static apr_status_t store_message(wa_db *db, apr_pool_t *p, const event *e,
         rv = WA_DB_RUN(db, WA_SQL_MESSAGE_CHANGES_DUE, NULL, e->session,
                        in->chat, in->id);
     }
-    return rv;
+    return rv == APR_SUCCESS ? wa_media_inbound(e->settings, db, p, e->session,
+                                                in->from, e->data)
+                             : rv;
 }
 
 /* A reaction, edit or deletion is no message of its own: it stands with the
@@ -202,9 +204,6 @@ static apr_status_t on_message_inbound(wa_db *db, apr_pool_t *p, const event *e)
     }
     in.at = wa_db_p_time(p, at);
     rv = store_inbound(db, p, e, &in);
-    if (rv == APR_SUCCESS) {
-        rv = wa_media_inbound(e->settings, db, p, e->session, from, e->data);
-    }
     if (rv == APR_SUCCESS) {
         rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
                        wa_db_p_time(p, at));
