@@ -6,8 +6,13 @@ import { linked, sandbox } from './harness.js';
 
 const CANARY = 'kanarienvogel-7f3a9c';
 
+/** All files below a directory. */
+function files(dir) {
+  return readdirSync(dir, { recursive: true, withFileTypes: true }).filter((f) => f.isFile()).map((f) => path.join(f.parentPath ?? f.path, f.name));
+}
+
 function contains(dir, needle) {
-  return readdirSync(dir).some((f) => readFileSync(path.join(dir, f)).includes(needle));
+  return files(dir).some((f) => readFileSync(f).includes(needle));
 }
 
 test('the server half and the logs hold ciphertext only', async (t) => {
@@ -32,7 +37,7 @@ test('the server half and the logs hold ciphertext only', async (t) => {
   assert.equal(contains(path.join(s.dataDir, 'server'), CANARY), false);
   assert.equal(contains(path.join(s.dataDir, 'server'), Buffer.from(CANARY).toString('base64').slice(0, 20)), false);
 
-  const phones = readdirSync(path.join(s.dataDir, 'phones')).map((f) => readFileSync(path.join(s.dataDir, 'phones', f), 'utf8')).join('');
+  const phones = files(path.join(s.dataDir, 'phones')).map((f) => readFileSync(f, 'utf8')).join('');
   assert.ok(phones.includes(CANARY), 'the phones do show it');
   const secrets = [...phones.matchAll(/"private":"([^"]{40,})"/g)].map((m) => m[1]);
   assert.ok(secrets.length > 10);
