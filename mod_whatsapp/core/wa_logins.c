@@ -11,6 +11,7 @@
 #include "../base/wa_jwt.h"
 #include "../base/wa_log.h"
 #include "wa_audit.h"
+#include "wa_hashing.h"
 #include "wa_tx.h"
 
 #define SECRET_BYTES 32
@@ -172,16 +173,20 @@ static wa_code check_password(wa_app *app, const wa_req *req,
                               const char *password, wa_user **user,
                               wa_result *r)
 {
-    wa_code code = guard_enter(app, req, account, r);
+    wa_code code = wa_hashing_enter(app, r);
 
     if (code != WA_OK) {
         return code;
     }
-    code = wa_user_login(app, req->pool, req->request_id, username, password,
-                         user, r);
-    if (code != WA_OK && code != WA_E_BAD_LOGIN) {
-        guard_undo(app, req, WA_SQL_GUARD_TAKE_BACK, account);
+    code = guard_enter(app, req, account, r);
+    if (code == WA_OK) {
+        code = wa_user_login(app, req->pool, req->request_id, username,
+                             password, user, r);
+        if (code != WA_OK && code != WA_E_BAD_LOGIN) {
+            guard_undo(app, req, WA_SQL_GUARD_TAKE_BACK, account);
+        }
     }
+    wa_hashing_leave(app);
     return code;
 }
 

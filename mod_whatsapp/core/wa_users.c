@@ -6,18 +6,16 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
-#include "../base/wa_crypto.h"
 #include "../base/wa_id.h"
 #include "../base/wa_json.h"
 #include "../base/wa_log.h"
 #include "wa_audit.h"
+#include "wa_hashing.h"
 #include "wa_tx.h"
 
 #define USERNAME_MIN 3
 #define USERNAME_MAX 64
 #define EMAIL_MAX 254 /* RFC 5321 */
-/* Each password check takes 19 MiB and a core for tens of milliseconds. */
-#define LOGINS_AT_ONCE 4
 
 wa_user *wa_user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
 {
@@ -134,15 +132,16 @@ wa_code wa_user_write_failed(const wa_db *db, apr_status_t rv,
     return wa_db_fail(db, rv, request_id, r);
 }
 
-/* Hash within the bound of LOGINS_AT_ONCE. */
 static wa_code hash_password(wa_app *app, apr_pool_t *p, const char *password,
                              const char **hash, wa_result *r)
 {
-    if (!wa_gate_enter(&app->logins, LOGINS_AT_ONCE)) {
-        return wa_fail_retry(r, WA_E_BUSY_LOGIN, 1, NULL);
+    wa_code code = wa_hashing_enter(app, r);
+
+    if (code != WA_OK) {
+        return code;
     }
-    *hash = wa_password_hash(p, password);
-    wa_gate_leave(&app->logins);
+    *hash = wa_hashing_make(p, password);
+    wa_hashing_leave(app);
     return *hash ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
 }
 
@@ -246,19 +245,13 @@ wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
     wa_user *found = NULL;
     const char *hash = NULL;
     wa_code code;
-    int good;
 
-    if (!wa_gate_enter(&app->logins, LOGINS_AT_ONCE)) {
-        return wa_fail_retry(r, WA_E_BUSY_LOGIN, 1, NULL);
-    }
     code = load_login(app, p, request_id, username, &found, &hash, r);
-    /* An unknown user costs the same: the hash is NULL then. */
-    good = code == WA_OK && wa_password_verify(hash, password);
-    wa_gate_leave(&app->logins);
     if (code != WA_OK) {
         return code;
     }
-    if (!good) {
+    /* An unknown user costs the same: the hash is NULL then. */
+    if (!wa_hashing_verify(p, hash, password)) {
         wa_log(WA_LOG_NOTICE, request_id, "WA0121: a login failed");
         return wa_fail(r, WA_E_BAD_LOGIN, NULL);
     }

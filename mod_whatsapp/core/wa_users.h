@@ -107,9 +107,10 @@ wa_user *wa_user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row);
 wa_code wa_user_write_failed(const wa_db *db, apr_status_t rv,
                              const char *request_id, wa_result *r);
 
-/** Check a user name and password. An unknown user costs the same time and
+/** Check a user name and password; the caller has a turn (wa_hashing.h). An
+ * unknown user costs the same time and
  * gets the same answer as a wrong password.
- * @return WA_OK, WA_E_BAD_LOGIN, WA_E_BUSY_LOGIN (too many at once), … */
+ * @return WA_OK, WA_E_BAD_LOGIN, … */
 wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *username, const char *password,
                       wa_user **user, wa_result *r);
