@@ -108,8 +108,8 @@ wa_code wa_user_write_failed(const wa_db *db, apr_status_t rv,
                              const char *request_id, wa_result *r);
 
 /** Check a user name and password; the caller has a turn (wa_hashing.h). An
- * unknown user costs the same time and
- * gets the same answer as a wrong password.
+ * unknown user costs the same time and gets the same answer as a wrong
+ * password.
  * @return WA_OK, WA_E_BAD_LOGIN, … */
 wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *username, const char *password,
