@@ -40,15 +40,11 @@ const unsigned char *wa_webhook_secret_open(const wa_app *app, apr_pool_t *p,
 
 const char *wa_webhook_sign(apr_pool_t *p, const unsigned char *secret,
                             const char *id, const char *timestamp,
-                            const char *body, apr_size_t len)
+                            const char *body)
 {
-    const char *head = apr_pstrcat(p, id, ".", timestamp, ".", NULL);
-    apr_size_t head_len = strlen(head);
-    char *all = apr_palloc(p, head_len + len);
+    const char *all = apr_pstrcat(p, id, ".", timestamp, ".", body, NULL);
     unsigned char mac[32];
 
-    memcpy(all, head, head_len);
-    memcpy(all + head_len, body, len);
-    wa_hmac_sha256(mac, secret, WA_WEBHOOK_SECRET_LEN, all, head_len + len);
+    wa_hmac_sha256(mac, secret, WA_WEBHOOK_SECRET_LEN, all, strlen(all));
     return apr_pstrcat(p, "v1,", wa_base64(p, mac, sizeof(mac)), NULL);
 }

@@ -30,6 +30,6 @@ const unsigned char *wa_webhook_secret_open(const wa_app *app, apr_pool_t *p,
  * id, timestamp and body with full stops between. */
 const char *wa_webhook_sign(apr_pool_t *p, const unsigned char *secret,
                             const char *id, const char *timestamp,
-                            const char *body, apr_size_t len);
+                            const char *body);
 
 #endif

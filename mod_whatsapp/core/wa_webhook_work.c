@@ -169,10 +169,10 @@ static const char *signatures(const wa_app *app, apr_pool_t *p,
             app, p, o->webhook_id, sealed[i]);
 
         if (secret) {
-            all = apr_pstrcat(p, all, *all ? " " : "",
-                              wa_webhook_sign(p, secret, o->event_id, timestamp,
-                                              f->body, f->body_len),
-                              NULL);
+            all = apr_pstrcat(
+                p, all, *all ? " " : "",
+                wa_webhook_sign(p, secret, o->event_id, timestamp, f->body),
+                NULL);
         }
     }
     return all;

@@ -98,12 +98,18 @@ static wa_webhook *from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
     return w;
 }
 
+/* The URL's query may have a secret of the receiver's in it. */
+static const char *without_query(apr_pool_t *p, const char *url)
+{
+    return apr_pstrmemdup(p, url, strcspn(url, "?#"));
+}
+
 static apr_status_t audit(wa_app *app, wa_db *db, const wa_req *req,
                           const char *action, const wa_webhook *w)
 {
     json_t *detail = wa_json_own(
-        req->pool,
-        json_pack("{s:s, s:s}", "user_id", w->user_id, "url", w->url));
+        req->pool, json_pack("{s:s, s:s}", "user_id", w->user_id, "url",
+                             without_query(req->pool, w->url)));
     wa_audit_entry e = wa_audit_of(req, action, "webhook", w->id, detail);
 
     return wa_audit_append(app, req->pool, db, &e);
@@ -169,7 +175,7 @@ static apr_status_t do_create(wa_app *app, wa_db *db, void *baton, wa_result *r)
                                                events_sql(p, job->w->events),
                                                job->w->description, sealed },
                         6, p, &made, r);
-    if (rv == APR_SUCCESS && r->code == WA_OK) {
+    if (rv == APR_SUCCESS && made) {
         *job->w = *made;
         job->w->secret = secret;
         rv = audit(app, db, job->req, "webhook.create", made);

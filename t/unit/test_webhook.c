@@ -49,8 +49,7 @@ static void test_sign(apr_pool_t *p)
     const char *body = "{\"test\": 2432232314}";
 
     is_str(wa_webhook_sign(p, (const unsigned char *)LINE1,
-                           "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body,
-                           strlen(body)),
+                           "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", body),
            "v1,hK4CWvngkaAwjY1pABLuUbOIkEJjW9tAapq1no4ojG0=", "a signature");
 }
 
