@@ -97,6 +97,8 @@ static const row rows[] = {
       WA_E_BRIDGE_UNAVAILABLE, -1 },
     { "no acknowledgement", 504, "", PROBLEM("ack_timeout"), WA_SEND_UNKNOWN,
       WA_E_ACK_TIMEOUT, 0 },
+    { "it left, nothing is known", 504, "", PROBLEM("outcome_unknown"),
+      WA_SEND_UNKNOWN, WA_E_OUTCOME_UNKNOWN, 0 },
     { "internal error", 500, "", PROBLEM("internal_error"), WA_SEND_UNKNOWN,
       WA_E_ACK_TIMEOUT, 0 },
     { "502", 502, "", "", WA_SEND_UNKNOWN, WA_E_ACK_TIMEOUT, 0 },
