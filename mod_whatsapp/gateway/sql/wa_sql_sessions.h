@@ -143,7 +143,9 @@
     /* $1 id, $2 at */                                                        \
     X(SESSION_ACTIVE,                                                         \
       "UPDATE sessions SET last_active_at ="                                  \
-      " greatest(last_active_at, $2::timestamptz) WHERE id = $1")             \
+      " greatest(last_active_at, $2::timestamptz) WHERE id = $1"              \
+      " AND (last_active_at IS NULL"                                          \
+      "  OR last_active_at < $2::timestamptz - interval '1 s')")              \
     /* $1 id, $2 mode -> last_seq; locks the row */                           \
     X(BRIDGE_SEEN,                                                            \
       "INSERT INTO bridges (id, mode) VALUES ($1, $2)"                        \
