@@ -247,6 +247,15 @@ static void test_state_failures(void)
     is_int(get_code(http(500, "", PROBLEM("internal_error")), &r),
            WA_E_BRIDGE_UNAVAILABLE, "a broken bridge");
     ok(r->retry_after > 0, "is to be tried again");
+    is_int(get_code(http(409, "", PROBLEM("conflict")), &r), WA_E_CONFLICT,
+           "linked by another engine");
+    is_int(get_code(http(501, "", PROBLEM("not_supported")), &r),
+           WA_E_NOT_SUPPORTED, "not this engine");
+    is_str(r->detail, "why", "with the bridge's reason");
+    is_int(
+        get_code(http(503, "Retry-After: 30\r\n", PROBLEM("bridge_full")), &r),
+        WA_E_BRIDGE_FULL, "no room for one more");
+    is_int(r->retry_after, 30, "and when to ask again");
     is_int(get_code(http(200, "", "[]"), &r), WA_E_BRIDGE_UNAVAILABLE,
            "no object");
     is_int(get_code(http(200, "", "{}"), &r), WA_E_BRIDGE_UNAVAILABLE,
