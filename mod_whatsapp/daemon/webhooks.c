@@ -31,6 +31,8 @@
 typedef struct hooks {
     wa_fetcher *fetcher;
     int failing;     /* of the attempts under way, to webhooks that fail */
+    int heard;       /* of new events, or there may be more of them */
+    apr_time_t look; /* when to look for some though nothing was heard */
     wa_db *listener; /* hears of new events, NULL while there is none */
     apr_pool_t *listener_pool;
 } hooks;
@@ -169,16 +171,46 @@ static void wait_for_work(hooks *h, apr_interval_time_t wait)
     wa_fetcher_run(h->fetcher, fd, wait);
     if (h->listener) {
         rv = wa_db_wait_notify(h->listener, 0);
-        if (rv != APR_SUCCESS && !APR_STATUS_IS_TIMEUP(rv)) {
+        if (rv == APR_SUCCESS) {
+            h->heard = 1;
+        }
+        else if (!APR_STATUS_IS_TIMEUP(rv)) {
             stop_listening(h);
         }
     }
 }
 
+/* An attempt that is over makes room for the next one of its webhook; new
+ * events, and webhooks that fail, are looked at when something was heard, or
+ * once a second. */
+static apr_status_t find_work(wa_app *app, hooks *h, apr_pool_t *p,
+                              int *claimed)
+{
+    int look = h->heard || apr_time_now() >= h->look;
+    apr_status_t rv = APR_SUCCESS;
+
+    if (look) {
+        h->look = apr_time_now() + POLL_MAX;
+        rv = wa_webhooks_spread(app, p, &h->heard);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = claim(app, h, p, 0, claimed);
+    }
+    if (rv == APR_SUCCESS && look) {
+        int before = *claimed;
+
+        rv = claim(app, h, p, 1, claimed);
+        if (*claimed - before == BATCH) {
+            h->look = 0; /* there may be more of them */
+        }
+    }
+    return rv;
+}
+
 apr_interval_time_t wad_webhooks_run(wa_app *app, void *state, apr_pool_t *p)
 {
     hooks *h = state;
-    int claimed = 0, more = 0;
+    int claimed = 0;
     apr_status_t rv;
 
     if (!h) {
@@ -188,21 +220,16 @@ apr_interval_time_t wad_webhooks_run(wa_app *app, void *state, apr_pool_t *p)
         listen_again(app, h);
     }
     harvest(app, h);
-    rv = wa_webhooks_spread(app, p, &more);
-    if (rv == APR_SUCCESS) {
-        rv = claim(app, h, p, 0, &claimed);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = claim(app, h, p, 1, &claimed);
-    }
+    rv = find_work(app, h, p, &claimed);
     if (rv != APR_SUCCESS) {
         wa_log(WA_LOG_WARNING, NULL,
                "WA0472: what is to be posted to webhooks can't be read at the"
                " moment");
+        h->look = 0;
         wait_for_work(h, RETRY_DB);
         return wa_fetcher_count(h->fetcher) ? 0 : RETRY_DB;
     }
-    wait_for_work(h, claimed || more ? 0 : POLL_MAX);
+    wait_for_work(h, claimed || h->heard ? 0 : POLL_MAX);
     return 0;
 }
 
