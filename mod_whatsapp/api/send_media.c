@@ -156,7 +156,7 @@ WA_API_HANDLER(wa_api_send_media)
     if (code == WA_OK && made) {
         code = read_key(req, media, r);
     }
-    if (code != WA_OK) {
+    if (code != WA_OK || !media) {
         return code;
     }
     wa_api_order_read(app, req, &order, resp);

@@ -354,7 +354,7 @@ static wa_code read_headers(wa_multipart *mp, wa_result *r)
         char *line = NULL;
 
         code = read_line(mp, &budget, &line, r);
-        if (code != WA_OK || !*line) {
+        if (code != WA_OK || !line || !*line) {
             break;
         }
         code = i < HEADERS_MAX ? read_header(mp, line, r)

@@ -21,7 +21,7 @@ typedef struct look {
     apr_off_t size;
     const char *head;  /* the first bytes */
     apr_size_t len;    /* of head */
-    const char *magic; /* what libmagic says */
+    const char *magic; /* what libmagic says, never NULL */
 } look;
 
 static wa_code refused(wa_result *r)
@@ -336,7 +336,7 @@ wa_code wa_media_type_find(wa_app *app, apr_pool_t *p, const char *path,
                            const char *declared, const char *name,
                            const wa_file_type **type, wa_result *r)
 {
-    look l = { app, p, path, file, size, NULL, 0, NULL };
+    look l = { app, p, path, file, size, NULL, 0, "" };
     const wa_file_type *said;
     int unsaid = wa_file_type_unsaid(declared);
     wa_code code;
