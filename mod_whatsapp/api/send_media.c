@@ -21,6 +21,7 @@ static const char *const types[] = { "image", "video",    "audio",
         { "caption", WA_F_STRING, 0, 1, WA_CAPTION_MAX, NULL },                \
         { "type", WA_F_STRING, 0, 1, 16, types },                              \
         { "session", WA_F_STRING, 0, 1, 64, NULL },                            \
+        { "scheduled_at", WA_F_STRING, 0, 1, 64, NULL },                       \
     {                                                                          \
         "client_ref", WA_F_STRING, 0, 1, 255, NULL                             \
     }

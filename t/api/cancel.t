@@ -49,6 +49,13 @@ it 'a moment later it is sent, of itself' => sub {
     return ([$r->{status}, $m->{sent_at} ge $m->{scheduled_at} ? 'not before' : "$m->{sent_at} before $m->{scheduled_at}", [grep { $_ eq 'in a moment' } texts($friend)]],
         [202, 'not before', ['in a moment']]);
 };
+it 'a file too' => sub {
+    my ($type, $body) = form([recipient => $friend->{number}], [scheduled_at => later(2)], ['type', 'document'],
+        ['file', "%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\ntrailer\n<</Root 1 0 R>>\n%%EOF\n", 'later.pdf', 'application/pdf']);
+    my $r = api(POST => '/messages/send-media', key => $user->{key}, body => $body, headers => { 'Content-Type' => $type });
+    wait_until { message($user, $r->{json}{id})->{sent_at} } 60, 'sent';
+    return ([$r->{status}, pick($r->{json}, qw(status type))], [202, { status => 'scheduled', type => 'document' }]);
+};
 it 'an offset is fine, and means that moment' => sub {
     my $r = send_later('offset', later(7200 + 3600, '%Y-%m-%dT%H:%M:%S+01:00'));
     cancel($r->{json}{id});
