@@ -304,7 +304,7 @@ static wa_code repeated(wa_app *app, wa_req *req, wa_message **message,
     }
     code = wa_message_get(app, req->pool, req->request_id,
                           req->principal->user_id, f->message_id, message, r);
-    if (code == WA_OK && f->status) {
+    if (code == WA_OK && *message && f->status) {
         as_accepted(*message);
     }
     return code;
