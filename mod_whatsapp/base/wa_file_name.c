@@ -127,7 +127,10 @@ const char *wa_file_name_header(apr_pool_t *p, const char *name)
         unsigned char c = (unsigned char)name[i];
 
         if (c < 0x80) {
-            *a++ = c < 0x20 || c == 0x7f || strchr("\"\\%", c) ? '_' : name[i];
+            *a++ = name[i];
+            if (c < 0x20 || c == 0x7f || strchr("\"\\%", c)) {
+                a[-1] = '_';
+            }
         }
         else if ((c & 0xc0) != 0x80) {
             *a++ = '_';
