@@ -95,10 +95,8 @@ WA_API_HANDLER(wa_api_message_cancel);
 extern const wa_field wa_api_bulk_fields[];
 WA_API_HANDLER(wa_api_bulk);
 
-/* chats.c */
-WA_API_HANDLER(wa_api_chats);
-
 /* messages_list.c */
+WA_API_HANDLER(wa_api_chats);
 WA_API_HANDLER(wa_api_messages_list);
 
 /* events.c */

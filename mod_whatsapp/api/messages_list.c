@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /messages: a user's messages, filtered, newest first. */
+/* GET /messages and GET /chats: a user's messages, filtered, and his
+ * conversations, each by its newest message; newest first. */
 #include "api.h"
 
 #include <string.h>
@@ -15,6 +16,7 @@
 #define WORD_MAX 32
 #define REF_MAX 255
 #define RECIPIENT_MAX 64
+#define SUFFIX "@s.whatsapp.net"
 
 static json_t *row_json(apr_pool_t *p, const void *element)
 {
@@ -60,15 +62,23 @@ static void place(const void *element, wa_list_place *at)
     at->id = m->id;
 }
 
-static wa_code page(wa_app *app, apr_pool_t *p, const char *request_id,
-                    const void *query, const wa_list_place *from,
-                    apr_array_header_t **rows, wa_result *r)
+/* The query for the page that begins there. */
+static wa_message_query from_place(const void *query, const wa_list_place *from)
 {
     wa_message_query q = *(const wa_message_query *)query;
 
     q.after_at = from->at;
     q.after_id = from->id;
     q.limit = from->limit;
+    return q;
+}
+
+static wa_code page(wa_app *app, apr_pool_t *p, const char *request_id,
+                    const void *query, const wa_list_place *from,
+                    apr_array_header_t **rows, wa_result *r)
+{
+    wa_message_query q = from_place(query, from);
+
     return wa_message_page(app, p, request_id, &q, rows, r);
 }
 
@@ -144,4 +154,74 @@ WA_API_HANDLER(wa_api_messages_list)
     wa_code code = read_query(req, q, r);
 
     return code == WA_OK ? wa_list_answer(app, req, resp, &list, q, r) : code;
+}
+
+/* --- chats ----------------------------------------------------------------*/
+
+/* The number of a chat with one person, or NULL: a group, or known by LID. */
+static const char *number_of(apr_pool_t *p, const char *chat)
+{
+    apr_size_t len = strlen(chat);
+
+    if (len <= sizeof(SUFFIX) - 1
+        || strcmp(chat + len - (sizeof(SUFFIX) - 1), SUFFIX)) {
+        return NULL;
+    }
+    return apr_pstrcat(p, "+", apr_pstrndup(p, chat, len - sizeof(SUFFIX) + 1),
+                       NULL);
+}
+
+static json_t *chat_json(apr_pool_t *p, const void *element)
+{
+    const wa_message *m = element;
+    json_t *j = json_object();
+
+    wa_json_set_str(j, "chat", m->chat);
+    wa_json_set_str(j, "phone_number", number_of(p, m->chat));
+    wa_json_set_time(j, "last_message_at", m->created_at);
+    wa_json_set(j, "last_message", wa_api_message_json(m));
+    return j;
+}
+
+static const char *const chat_columns[] = {
+    "chat",      "phone_number", "last_message_at", "last_message_id",
+    "direction", "type",         "status",          "content",
+};
+
+#define CHAT_COLUMNS (sizeof(chat_columns) / sizeof(chat_columns[0]))
+
+static void chat_values(apr_pool_t *p, const void *element, const char **v)
+{
+    const wa_message *m = element;
+
+    v[0] = m->chat;
+    v[1] = number_of(p, m->chat);
+    v[2] = wa_time_rfc3339(p, m->created_at);
+    v[3] = m->id;
+    v[4] = m->direction;
+    v[5] = m->type;
+    v[6] = m->status;
+    v[7] = m->content;
+}
+
+static wa_code chats_page(wa_app *app, apr_pool_t *p, const char *request_id,
+                          const void *query, const wa_list_place *from,
+                          apr_array_header_t **rows, wa_result *r)
+{
+    wa_message_query q = from_place(query, from);
+
+    return wa_message_chats(app, p, request_id, &q, rows, r);
+}
+
+static const wa_list chats = { "chats",    chat_columns, (int)CHAT_COLUMNS,
+                               chats_page, place,        chat_json,
+                               chat_values };
+
+WA_API_HANDLER(wa_api_chats)
+{
+    wa_message_query *q = apr_pcalloc(req->pool, sizeof(*q));
+    wa_code code = wa_filter_id(req, "session_id", &q->session_id, r);
+
+    q->user_id = req->principal->user_id;
+    return code == WA_OK ? wa_list_answer(app, req, resp, &chats, q, r) : code;
 }

@@ -222,8 +222,8 @@ my @METHODS = (
     [POST   => '/session/status',      'GET, HEAD'],
     [GET    => '/session/init',        'POST'],
     [PATCH  => '/session/qr',          'GET, HEAD'],
-    [DELETE => '/messages/send-text',  'POST, GET, HEAD'],
-    [DELETE => '/messages/0',          'GET, HEAD'],
+    [PUT => '/messages/send-text',  'POST, GET, HEAD, DELETE'],
+    [PUT => '/messages/0',          'GET, HEAD, DELETE'],
 );
 for my $m (@METHODS) {
     my ($method, $path, $allow) = @$m;

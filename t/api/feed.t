@@ -5,7 +5,7 @@ use warnings FATAL => 'all';
 
 use IO::Select ();
 use IO::Socket::INET ();
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 use WA::Test;
 
 my $BRIDGE = sprintf '01900000-0000-7000-8000-%012x', $$;
@@ -347,11 +347,13 @@ it 'clients that read nothing hold up nobody else' => sub {
     db("INSERT INTO messages (id, user_id, session_id, direction, type, status, sender, chat, content, whatsapp_id)
         SELECT gen_random_uuid(), '$fat->{id}', '$in', 'in', 'text', 'received', '+4917012345', 'c\@s.whatsapp.net', repeat('text ', 12000), 'F' || i
         FROM generate_series(1, 500) i");
-    for (1 .. 60) {
+    my $until = time + 30;
+    while (@streams < 60 && time < $until) {
         my $stream = stream('', key => $fat->{key});
         # The status of one that can't be sent more than fits is there at once.
-        last if status_line($stream) == 503;
-        push @streams, $stream;
+        if (status_line($stream) != 503) { push @streams, $stream; next }
+        last if @streams >= 2;
+        sleep 0.1; # places of the test before are given back as their clients are missed
     }
     my @status = map { (api(GET => '/auth/me', key => $user->{key})->{status}, api(GET => '/health/ready')->{status}) } 1 .. 20;
     receive($user, $session, 'through');

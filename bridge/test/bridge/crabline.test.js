@@ -6,6 +6,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startWhatsAppServer } from '@openclaw/crabline';
@@ -18,9 +20,21 @@ const OWN = '15550000000';
 const FRIEND = '15550000001@s.whatsapp.net';
 const DEADLINE_MS = 30000;
 
+/** The server keeps locks in the account's home directory, which a system user has not. */
+function haveHome(t, homedir) {
+  const { userInfo } = os;
+  os.userInfo = (options) => ({ ...userInfo(options), homedir });
+  syncBuiltinESMExports();
+  atEnd(t, () => {
+    os.userInfo = userInfo;
+    syncBuiltinESMExports();
+  });
+}
+
 test('opens, sends and is acknowledged by another server, which can decrypt it', { timeout: 120000 }, async (t) => {
   const dir = temporaryDirectory(t);
   const recorderPath = join(dir, 'recorded', 'whatsapp.jsonl');
+  haveHome(t, dir);
   const server = await startWhatsAppServer({ selfJid: `${OWN}@s.whatsapp.net`, recorderPath });
   atEnd(t, () => server.close());
   const logger = createLogger('silent');

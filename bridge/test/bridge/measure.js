@@ -3,24 +3,10 @@
  * resident set of the bridge (a process of its own), with no session and with N connected ones, idle for 8 s.
  */
 import { readFileSync } from 'node:fs';
+import { Ends } from './lib/ends.js';
 import { startBridge, startModule, startSandbox } from './lib/processes.js';
 
 const SETTLE_MS = 8000;
-
-/** Stands in for a test: what is to be done at the end, last first. */
-class Ends {
-  #ends = [];
-
-  after(end) {
-    this.#ends.push(end);
-  }
-
-  async run() {
-    for (const end of this.#ends.reverse()) {
-      await end();
-    }
-  }
-}
 
 const rss = (pid) => Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) / 1024);
 

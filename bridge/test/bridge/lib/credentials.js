@@ -4,6 +4,8 @@
 export class CredentialsTable {
   #sessions = new Map();
   calls = [];
+  /** How many keys were written or removed. */
+  written = 0;
 
   #session(id) {
     if (!this.#sessions.has(id)) {
@@ -45,6 +47,7 @@ export class CredentialsTable {
           return { id, held: false };
         }
         Object.assign(s, { generation, clean });
+        this.written += changes.length;
         for (const [name, value] of changes) {
           if (value === null) {
             s.keys.delete(name);
