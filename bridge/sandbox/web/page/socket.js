@@ -4,6 +4,7 @@ import { Emitter, Model } from './models.js';
 const FIRST_CODE_MS = 60_000;
 const NEXT_CODE_MS = 20_000;
 const RECONNECT_MS = 300;
+const TURNED_AWAY = new Set(['TOS_BLOCK', 'DEPRECATED_VERSION']);
 
 const faults = window.standInFaults;
 const b64 = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
@@ -40,7 +41,8 @@ export class SocketModel extends Model {
     };
     ws.onmessage = ({ data }) => this.#onMessage(JSON.parse(data));
     ws.onclose = () => {
-      if (this.#ws !== ws || this.#ended) return;
+      // A page that was turned away says so, and does not come again by itself.
+      if (this.#ws !== ws || this.#ended || TURNED_AWAY.has(this.state)) return;
       clearTimeout(this.#codeTimer);
       this.set({ state: 'TIMEOUT' });
       setTimeout(() => this.connect(), RECONNECT_MS);
