@@ -9,6 +9,17 @@ const HEARTBEAT_MS = 5000;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2000;
 const POST_TIMEOUT_MS = 10000;
+const FORGET_TIMEOUT_MS = 10000;
+
+/** Rejects when `promise` takes too long. */
+function within(ms, promise) {
+  const late = new AbortController();
+  const timeout = delay(ms, undefined, { signal: late.signal }).then(() => {
+    throw new Error('the stores did not settle');
+  });
+  timeout.catch(() => {});
+  return Promise.race([promise, timeout]).finally(() => late.abort());
+}
 
 export class Publisher {
   #journal;
@@ -116,7 +127,8 @@ export class Publisher {
     if (!Number.isSafeInteger(acked) || acked < events[0].seq) {
       throw new Error('the module acknowledged nothing');
     }
-    await beforeForget();
+    // A store that never settles must not keep all other events from being told: they are posted again.
+    await within(FORGET_TIMEOUT_MS, beforeForget());
     await this.#journal.ack(Math.min(acked, events.at(-1).seq));
   }
 

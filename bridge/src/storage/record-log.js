@@ -201,9 +201,9 @@ export class RecordLog {
     return { offset, length };
   }
 
-  /** Resolves when all that has been appended so far is on disk. */
+  /** Resolves when all that has been appended so far is on disk; of a log that was thrown away nothing is to come. */
   flush() {
-    if (this.settled) {
+    if (this.settled || this.#closed) {
       return Promise.resolve();
     }
     const end = this.#end;

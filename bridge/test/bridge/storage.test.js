@@ -97,6 +97,17 @@ test('a file that is no log is not touched', async (t) => {
   await assert.rejects(readBack(path), /not a log/);
 });
 
+test('a log that is thrown away keeps nobody waiting', async (t) => {
+  const log = await RecordLog.create(join(temporaryDirectory(t), 'log'), { master, name: 'thrown away' });
+  log.append(Buffer.from('written'));
+  await log.flush();
+  log.append(Buffer.from('not written yet'));
+  const gone = log.destroy();
+  await Promise.race([log.flush(), new Promise((_, reject) => setTimeout(reject, 20000, new Error('still waiting')).unref())]);
+  await gone;
+  await log.flush();
+});
+
 test('one flush serves all that was appended before it', async (t) => {
   const log = await RecordLog.open(join(temporaryDirectory(t), 'x.log'), { master, name: NAME });
   for (let i = 0; i < 1000; i += 1) {
