@@ -27,18 +27,6 @@ const wa_field wa_api_key_rotate_fields[] = {
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
-static json_t *networks_json(apr_pool_t *p, const char *networks)
-{
-    json_t *j = json_array();
-    char *copy = apr_pstrdup(p, networks), *state, *one;
-
-    for (one = apr_strtok(copy, " ", &state); one;
-         one = apr_strtok(NULL, " ", &state)) {
-        json_array_append_new(j, json_string(one));
-    }
-    return j;
-}
-
 static json_t *key_json(const wa_req *req, const wa_key *k)
 {
     json_t *j = json_object();
@@ -51,7 +39,7 @@ static json_t *key_json(const wa_req *req, const wa_key *k)
     }
     wa_json_set_str(j, "hint", k->hint);
     wa_json_set(j, "scopes", wa_scopes_json(k->scopes));
-    wa_json_set(j, "networks", networks_json(req->pool, k->networks));
+    wa_json_set(j, "networks", wa_json_words(req->pool, k->networks));
     wa_json_set_time(j, "created_at", k->created_at);
     wa_json_set_time(j, "expires_at", k->expires_at);
     wa_json_set_time(j, "revoked_at", k->revoked_at);

@@ -32,25 +32,13 @@ const wa_field wa_api_webhook_rotate_fields[] = {
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
-static json_t *events_json(apr_pool_t *p, const char *events)
-{
-    json_t *j = json_array();
-    char *copy = apr_pstrdup(p, events), *state, *one;
-
-    for (one = apr_strtok(copy, " ", &state); one;
-         one = apr_strtok(NULL, " ", &state)) {
-        json_array_append_new(j, json_string(one));
-    }
-    return j;
-}
-
 static json_t *webhook_json(const wa_req *req, const wa_webhook *w)
 {
     json_t *j = json_object();
 
     wa_json_set_str(j, "id", w->id);
     wa_json_set_str(j, "url", w->url);
-    wa_json_set(j, "events", events_json(req->pool, w->events));
+    wa_json_set(j, "events", wa_json_words(req->pool, w->events));
     wa_json_set_str(j, "description", w->description);
     if (w->secret) {
         wa_json_set_str(j, "secret", w->secret);

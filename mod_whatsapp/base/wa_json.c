@@ -441,3 +441,15 @@ wa_code wa_json_check(const json_t *obj, const wa_field *fields, wa_result *r)
     check_unknown(obj, fields, r);
     return r->code == WA_E_INVALID ? WA_E_INVALID : WA_OK;
 }
+
+json_t *wa_json_words(apr_pool_t *p, const char *text)
+{
+    json_t *j = json_array();
+    char *copy = apr_pstrdup(p, text), *state, *one;
+
+    for (one = apr_strtok(copy, " ", &state); one;
+         one = apr_strtok(NULL, " ", &state)) {
+        json_array_append_new(j, json_string(one));
+    }
+    return j;
+}

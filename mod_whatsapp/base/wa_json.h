@@ -65,6 +65,9 @@ typedef struct wa_field {
  * @return WA_OK or WA_E_INVALID with r->errors */
 wa_code wa_json_check(const json_t *obj, const wa_field *fields, wa_result *r);
 
+/** The words of a text, with spaces between, as an array of strings. */
+json_t *wa_json_words(apr_pool_t *p, const char *text);
+
 /** Is it valid UTF-8 (no overlong form, no surrogate, no NUL byte)? */
 int wa_utf8_valid(const char *s, apr_size_t len);
 

@@ -2,6 +2,7 @@
  * Posts the journal to the module: in order, one batch in flight, until each is acknowledged.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '../within.js';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 512 * 1024;
@@ -10,16 +11,6 @@ const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2000;
 const POST_TIMEOUT_MS = 10000;
 const FORGET_TIMEOUT_MS = 10000;
-
-/** Rejects when `promise` takes too long. */
-function within(ms, promise) {
-  const late = new AbortController();
-  const timeout = delay(ms, undefined, { signal: late.signal }).then(() => {
-    throw new Error('the stores did not settle');
-  });
-  timeout.catch(() => {});
-  return Promise.race([promise, timeout]).finally(() => late.abort());
-}
 
 export class Publisher {
   #journal;
@@ -128,7 +119,7 @@ export class Publisher {
       throw new Error('the module acknowledged nothing');
     }
     // A store that never settles must not keep all other events from being told: they are posted again.
-    await within(FORGET_TIMEOUT_MS, beforeForget());
+    await within(FORGET_TIMEOUT_MS, beforeForget(), 'settling the stores');
     await this.#journal.ack(Math.min(acked, events.at(-1).seq));
   }
 

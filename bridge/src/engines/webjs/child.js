@@ -10,6 +10,7 @@ import {
   acksOf, hookedLibrary, messagesSince, missingModules, Nudge, pageScript, probe, takeIdBack, wantId,
 } from './hooks.js';
 import { toChatId, toJid } from './messages.js';
+import { within } from '../../within.js';
 
 const UNLINK_STEP_MS = 50;
 /** Until it is ready, the page is looked at more often. */
@@ -31,16 +32,6 @@ const ENDS = {
 const PASSING = new Set(['OPENING', 'PAIRING', 'TIMEOUT', 'UNLAUNCHED']);
 
 const CHANGED_PAGE = /unknown module|Cannot read propert|is not a function|is not a constructor|Couldn't load version/i;
-
-/** Rejects when `promise` takes too long; what it does later is nobody's business. */
-function within(ms, promise, what) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took more than ${ms} ms`)), ms);
-  });
-  promise.catch(() => {});
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
 
 const serialized = (id) => id?._serialized ?? id;
 
