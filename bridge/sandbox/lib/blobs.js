@@ -2,7 +2,8 @@
  * A directory of files with bounds: each of a size, all together of a size, and each for a time. What is over
  * the bounds goes, the oldest first. A file is there whole or not at all.
  */
-import { createWriteStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 
@@ -71,6 +72,8 @@ export class Blobs {
     const { fileBytes } = this.#bounds;
     const temporary = path.join(this.#dir, `${name}.${++this.#counter}.tmp`);
     let size = 0;
+    // Open before it can be removed again: a stream that fails at once opens its file all the same, later.
+    const file = await open(temporary, 'w', 0o600);
     try {
       await pipeline(source, async function* bounded(chunks) {
         for await (const chunk of chunks) {
@@ -78,7 +81,7 @@ export class Blobs {
           if (size > fileBytes) throw new TooLargeError();
           yield chunk;
         }
-      }, createWriteStream(temporary, { mode: 0o600, flush: true }));
+      }, file.createWriteStream({ flush: true }));
       if (!isGood()) return false;
       renameSync(temporary, path.join(this.#dir, name));
     } finally {

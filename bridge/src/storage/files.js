@@ -2,8 +2,11 @@
  * Small durable files: directories fsynced, content replaced by rename, optionally sealed.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { mkdir, open as openFile, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { deriveKey, open, seal } from '../crypto.js';
 
 const SALT_BYTES = 16;
@@ -43,6 +46,24 @@ export async function replaceFile(path, content, { durable = true } = {}) {
   await rename(temporary, path);
   if (durable) {
     await syncDirectory(dirname(path));
+  }
+}
+
+/**
+ * Writes a new file from a stream, chunk by chunk. When it fails the file may be there in part and is the
+ * caller's to remove; nothing touches it any more by then. (A stream that is destroyed still opens its file,
+ * a moment later: removed before that, the file would come again.)
+ * @param {string} path of a file that is not there yet
+ * @param {...*} stages the source and what changes its chunks, as of pipeline()
+ */
+export async function writeStream(path, ...stages) {
+  const out = createWriteStream(path, { flags: 'wx', mode: 0o600 });
+  try {
+    await pipeline(...stages, out);
+  } finally {
+    if (!out.closed) {
+      await once(out, 'close');
+    }
   }
 }
 

@@ -3,14 +3,14 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deriveKey, open, seal } from '../../src/crypto.js';
 import { MediaLog } from '../../src/sessions/media-log.js';
 import { SentLog } from '../../src/sessions/sent-log.js';
 import { DurableMap } from '../../src/storage/durable-map.js';
-import { readSealed, writeSealed } from '../../src/storage/files.js';
+import { readSealed, writeSealed, writeStream } from '../../src/storage/files.js';
 import { lockDirectory } from '../../src/storage/lock.js';
 import { RecordLog } from '../../src/storage/record-log.js';
 import { temporaryDirectory } from './lib/processes.js';
@@ -32,6 +32,24 @@ async function written(t, texts) {
   await log.close();
   return { path, places };
 }
+
+test('a file whose stream fails at once can be removed, and stays so', async (t) => {
+  const dir = temporaryDirectory(t);
+  async function* failing() {
+    yield Buffer.alloc(1);
+    throw new Error('the source is gone');
+  }
+  for (let i = 0; i < 50; i++) {
+    const path = join(dir, `${i}`);
+    await assert.rejects(writeStream(path, failing()), /the source is gone/);
+    rmSync(path);
+  }
+  await assert.rejects(writeStream(dir, [Buffer.alloc(1)]), { code: 'EEXIST' });
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.deepEqual(readdirSync(dir), []);
+  await writeStream(join(dir, 'whole'), [Buffer.from('a'), Buffer.from('b')]);
+  assert.equal(readFileSync(join(dir, 'whole'), 'utf8'), 'ab');
+});
 
 test('sealed data opens only as it was sealed', () => {
   const key = deriveKey(master, randomBytes(16), 'a');

@@ -23,13 +23,24 @@ sub allowed_skips {
     return \%allowed;
 }
 
+my $DETAIL = 40; # lines of what a failed test said of itself
+
+# In a word why a test failed, of the lines it said before: what it died of, or
+# what it received.
+sub _reason {
+    my $said = join ' ', map { s/^#\s*//r } @_;
+    my ($reason) = $said =~ /\b(died: .*)/ ? $1 : $said =~ /\b(received: .*)/ ? $1 : '';
+    $reason =~ s/\s+/ /g;
+    return $reason eq '' ? '' : ' (' . substr($reason, 0, 200) . ')';
+}
+
 # run({tests => [[path, name]…], exec, lib, log, results, skips}): true if all
 # passed. `tests` are pairs of the file and what it is called on the screen.
 sub run {
     my ($o) = @_;
     my $allowed = allowed_skips($o->{skips});
     my ($passed, $failed, $skipped, @why) = (0, 0, 0);
-    my %bad;
+    my (%bad, @detail);
 
     open my $log, '>>', $o->{log} or die "$o->{log}: $!";
     $log->autoflush(1);
@@ -43,6 +54,7 @@ sub run {
         my ($parser, $job) = @_;
         my $name = $job->[1];
         print $log "=== $name\n";
+        my @said;
         my $skip = sub {
             my ($reason) = @_;
             if ($allowed->{"$name: $reason"}) {
@@ -52,7 +64,10 @@ sub run {
             $failed++;
             push @why, "$name: a skip that t/SKIPS does not list: $reason";
         };
-        $parser->callback(ALL => sub { print $log $_[0]->as_string, "\n" });
+        $parser->callback(ALL => sub {
+            print $log $_[0]->as_string, "\n";
+            push @said, $_[0]->as_string if $_[0]->is_comment;
+        });
         $parser->callback(test => sub {
             my ($t) = @_;
             if ($t->has_skip) {
@@ -64,8 +79,12 @@ sub run {
             else {
                 $failed++;
                 $bad{$name}++;
-                push @why, sprintf '%s: %d %s', $name, $t->number, $t->description;
+                my $what = sprintf '%s: %d %s', $name, $t->number, $t->description;
+                push @why, $what . _reason(@said);
+                splice @said, 0, @said - $DETAIL if @said > $DETAIL;
+                push @detail, $what, map { "  $_" } @said;
             }
+            @said = ();
         });
         $parser->callback(plan => sub {
             $skip->($_[0]->explanation || 'no reason given')
@@ -77,6 +96,7 @@ sub run {
     $all->start;
     $harness->aggregate_tests($all, @{ $o->{tests} });
     $all->stop;
+    print map { "    $_\n" } @detail;
 
     for my $name ($all->descriptions) {
         my ($p) = $all->parsers($name);

@@ -3,8 +3,8 @@
  * Files go through in pieces; what lies on this disk meanwhile is ciphertext.
  */
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { createReadStream } from 'node:fs';
+import { writeStream } from '../../storage/files.js';
 
 const KEY_BYTES = 32;
 const MAC_BYTES = 10;
@@ -42,7 +42,8 @@ export async function encryptFile(baileys, type, source, path) {
     encrypted.update(bytes);
     return bytes;
   };
-  await pipeline(
+  await writeStream(
+    path,
     source,
     async function* encrypt(chunks) {
       for await (const chunk of chunks) {
@@ -55,7 +56,6 @@ export async function encryptFile(baileys, type, source, path) {
       encrypted.update(tag);
       yield tag;
     },
-    createWriteStream(path, { flags: 'wx', mode: 0o600 }),
   );
   return { mediaKey, fileSha256: plain.digest(), fileEncSha256: encrypted.digest(), fileLength };
 }

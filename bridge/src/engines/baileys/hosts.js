@@ -2,12 +2,13 @@
  * WhatsApp's media hosts: where ciphertext is put and fetched. Their names come from WhatsApp's server, the
  * address of a file from whoever sent it, so that one is held against what hosts there are.
  */
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { mediaUnavailable } from '../../media/source.js';
 import { Problem } from '../../problems.js';
+import { writeStream } from '../../storage/files.js';
 
 const ORIGIN = 'https://web.whatsapp.com';
 const IDLE_MS = 30000;
@@ -121,7 +122,8 @@ export async function download(address, path, size) {
         : mediaUnavailable(`WhatsApp's media host answered ${statusCode}`);
     }
     let read = 0;
-    await pipeline(
+    await writeStream(
+      path,
       response,
       async function* bounded(chunks) {
         for await (const chunk of chunks) {
@@ -132,7 +134,6 @@ export async function download(address, path, size) {
           yield chunk;
         }
       },
-      createWriteStream(path, { flags: 'wx', mode: 0o600 }),
     );
   } catch (error) {
     throw error instanceof Problem ? error : mediaUnavailable("WhatsApp's media host could not be reached");

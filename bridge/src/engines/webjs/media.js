@@ -3,13 +3,13 @@
  * gives them as a whole, so they lie in the session's directory meanwhile, and go at once when they were read.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { mediaUnavailable } from '../../media/source.js';
 import { Problem } from '../../problems.js';
-import { makePrivateDirectory } from '../../storage/files.js';
+import { makePrivateDirectory, writeStream } from '../../storage/files.js';
 
 async function sha256Of(path) {
   const hash = createHash('sha256');
@@ -57,7 +57,7 @@ export class WebjsMedia {
   async with(media, work) {
     const { path, remove } = await this.#place();
     try {
-      await pipeline(this.#options.source.read(media), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+      await writeStream(path, this.#options.source.read(media));
       return await work(path);
     } finally {
       await remove();
