@@ -5,8 +5,10 @@
 
 #include <apr_strings.h>
 
+#include "../base/wa_crypto.h"
+#include "../base/wa_file_name.h"
 #include "../base/wa_multipart.h"
-#include "../core/wa_principal.h"
+#include "../core/wa_idempotency.h"
 
 /* For all that is not the file. */
 #define FIELDS_MAX ((apr_size_t)512 * 1024)
@@ -141,11 +143,26 @@ static wa_code read_parts(form *f, wa_result *r)
     return code;
 }
 
-static wa_code read_all(form *f, const wa_field *schema, wa_media **media,
+/* Another boundary makes it no other request. */
+static wa_code read_key(wa_req *req, const wa_media_new *n, wa_result *r)
+{
+    const wa_spool *s = n->spool;
+
+    req->text = apr_pstrcat(
+        req->pool, "form ", wa_hex(req->pool, s->sha256, sizeof(s->sha256)),
+        " ", n->type->mime, " ", wa_file_name_safe(req->pool, n->name, n->type),
+        " ", wa_json_dump(req->pool, req->json, NULL), NULL);
+    req->text_len = strlen(req->text);
+    return wa_idem_read(req, &req->idem, r);
+}
+
+static wa_code read_all(form *f, const wa_field *schema, wa_media_new *file,
                         wa_result *r)
 {
+    wa_req *req = f->req;
     wa_code code = read_parts(f, r);
 
+    req->json = f->fields;
     if (code == WA_OK && !f->spool) {
         code = wa_fail_field(r, "/file", "required", "A file is needed");
     }
@@ -153,25 +170,32 @@ static wa_code read_all(form *f, const wa_field *schema, wa_media **media,
         code = wa_json_check(f->fields, schema, r);
     }
     if (code == WA_OK) {
-        code = wa_media_keep(f->app, f->req->pool, f->req->request_id,
-                             f->req->principal->user_id, "upload", f->spool,
-                             &f->said, media, r);
+        code = wa_media_type_checked(f->app, req->pool, f->spool, &f->said,
+                                     &file->type, r);
     }
-    if (f->spool) {
+    if (code == WA_OK) {
+        code = wa_spool_finish(f->spool, r);
+    }
+    if (code == WA_OK) {
+        file->spool = f->spool;
+        file->name = f->said.name;
+        code = read_key(req, file, r);
+    }
+    if (code != WA_OK && f->spool) {
         wa_spool_drop(f->spool);
     }
-    f->req->json = f->fields;
     return code;
 }
 
 wa_code wa_form_read(wa_app *app, wa_req *req, const wa_field *schema,
-                     wa_media **media, wa_result *r)
+                     wa_media_new *file, wa_result *r)
 {
     form f = { app, req, NULL, NULL, NULL, { NULL, NULL } };
     wa_code code = wa_multipart_make(
         &f.mp, req,
         wa_media_max(app->settings, WA_KIND_COUNT) + (apr_off_t)FIELDS_MAX, r);
 
+    memset(file, 0, sizeof(*file));
     if (code != WA_OK) {
         return code;
     }
@@ -180,7 +204,7 @@ wa_code wa_form_read(wa_app *app, wa_req *req, const wa_field *schema,
                              "Too many uploads are under way");
     }
     f.fields = wa_json_own(req->pool, json_object());
-    code = read_all(&f, schema, media, r);
+    code = read_all(&f, schema, file, r);
     wa_place_give(app);
     return code;
 }

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_file_name.h"
+#include "../core/wa_idempotency.h"
 #include "../core/wa_media.h"
 #include "../core/wa_media_fetch.h"
 #include "../core/wa_principal.h"
@@ -31,17 +32,48 @@ json_t *wa_api_media_json(apr_pool_t *p, const wa_media *m)
     return j;
 }
 
+static void answer_upload(wa_req *req, wa_resp *resp, const wa_media *m)
+{
+    apr_table_setn(resp->headers, "Location",
+                   apr_pstrcat(req->pool, "/api/media/", m->id, NULL));
+    wa_resp_json(resp, req->pool, 201, wa_api_media_json(req->pool, m));
+}
+
+/* A key is known by the whole file only. So of equal uploads at a time each is
+ * read; the first to be whole is kept, the others get its answer. */
 WA_API_HANDLER(wa_api_media_upload)
 {
     wa_media *m = NULL;
-    wa_code code = wa_form_read(app, req, upload_fields, &m, r);
+    wa_idem_found *found = NULL;
+    wa_media_new file;
+    wa_code code = wa_form_read(app, req, upload_fields, &file, r);
 
-    if (code == WA_OK) {
-        apr_table_setn(resp->headers, "Location",
-                       apr_pstrcat(req->pool, "/api/media/", m->id, NULL));
-        wa_resp_json(resp, req->pool, 201, wa_api_media_json(req->pool, m));
+    if (code != WA_OK) {
+        return code;
     }
-    return code;
+    file.answer = answer_upload;
+    if (req->idem) {
+        code = wa_idem_find(app, req, req->idem, &found, r);
+    }
+    if (code == WA_OK && !found) {
+        code = wa_media_keep(app, req, &file, &m, r);
+    }
+    if (code == WA_OK && !found && !m) {
+        code = wa_idem_find(app, req, req->idem, &found, r);
+    }
+    wa_spool_drop(file.spool);
+    if (code != WA_OK) {
+        return code;
+    }
+    if (m) {
+        answer_upload(req, resp, m);
+        return WA_OK;
+    }
+    if (!found) {
+        return wa_fail_retry(r, WA_E_IN_PROGRESS, 1, NULL);
+    }
+    wa_idem_replay(req, resp, found);
+    return WA_OK;
 }
 
 WA_API_HANDLER(wa_api_media_list)

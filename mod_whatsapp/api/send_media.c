@@ -126,16 +126,34 @@ static wa_code read_json(wa_app *app, wa_req *req, wa_media **media,
     return order_url(app, req, url, media, r);
 }
 
-/* An Idempotency-Key stands for what the form says, not for how it was
- * written: another boundary makes it no other request. */
-static wa_code read_key(wa_req *req, const wa_media *m, wa_result *r)
+/* What the message is sent with; NULL when the request is a repeat, and was
+ * answered as that: then no file is looked for, kept or fetched. */
+static wa_code read_media(wa_app *app, wa_req *req, wa_resp *resp,
+                          wa_media **media, wa_result *r)
 {
-    const char *fields = wa_json_dump(req->pool, req->json, NULL);
+    int is_form = wa_multipart_is_form(req);
+    wa_idem_found *found = NULL;
+    wa_media_new file;
+    wa_code code = is_form ? wa_form_read(app, req, form_fields, &file, r)
+                           : WA_OK;
 
-    req->text = apr_pstrcat(req->pool, "form ", m->sha256, " ", m->mime_type,
-                            " ", m->file_name, " ", fields, NULL);
-    req->text_len = strlen(req->text);
-    return wa_idem_read(req, &req->idem, r);
+    if (code != WA_OK) {
+        return code;
+    }
+    if (req->idem) {
+        code = wa_idem_find(app, req, req->idem, &found, r);
+    }
+    if (code == WA_OK && found && found->status) {
+        wa_idem_replay(req, resp, found);
+    }
+    else if (code == WA_OK) {
+        code = is_form ? wa_media_keep(app, req, &file, media, r)
+                       : read_json(app, req, media, r);
+    }
+    if (is_form) {
+        wa_spool_drop(file.spool);
+    }
+    return code;
 }
 
 /* What was only made for a message that did not come about, or was there. */
@@ -150,13 +168,8 @@ WA_API_HANDLER(wa_api_send_media)
 {
     wa_message_order order;
     wa_media *media = NULL;
-    int made = wa_multipart_is_form(req);
-    wa_code code = made ? wa_form_read(app, req, form_fields, &media, r)
-                        : read_json(app, req, &media, r);
+    wa_code code = read_media(app, req, resp, &media, r);
 
-    if (code == WA_OK && made) {
-        code = read_key(req, media, r);
-    }
     if (code != WA_OK || !media) {
         return code;
     }
@@ -171,8 +184,7 @@ WA_API_HANDLER(wa_api_send_media)
     if (code == WA_OK) {
         code = wa_api_order_send(app, req, resp, &order, r);
     }
-    if (!order.sent && (made || !strcmp(media->source, "url"))
-        && !wa_json_str(req->json, "media_id")) {
+    if (!order.sent && !wa_json_str(req->json, "media_id")) {
         let_go(app, req, media);
     }
     return code;

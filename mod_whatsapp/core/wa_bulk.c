@@ -89,15 +89,13 @@ static apr_status_t store(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     storing *s = baton;
     const wa_req *req = s->req;
-    const wa_resp *answer = s->answer;
     apr_interval_time_t ttl = app->settings->message_ttl;
     wa_db_rows *rows;
     apr_status_t rv;
     int ours = 1;
 
     if (req->idem) {
-        rv = wa_idem_store(app, db, req, answer->status, answer->body,
-                           answer->body_len, &ours);
+        rv = wa_idem_store(app, db, req, s->answer, &ours);
         if (rv != APR_SUCCESS) {
             return rv;
         }

@@ -147,16 +147,16 @@ wa_code wa_idem_claim(wa_app *app, const wa_req *req, wa_idem *idem,
 }
 
 apr_status_t wa_idem_store(wa_app *app, wa_db *db, const wa_req *req,
-                           int status, const char *body, apr_size_t len,
-                           int *ours)
+                           const wa_resp *answer, int *ours)
 {
     const wa_idem *idem = req->idem;
     wa_db_rows *rows;
     apr_status_t rv = WA_DB_RUN(
         db, WA_SQL_IDEM_STORE, &rows, req->principal->user_id, idem->key,
-        idem->fingerprint, apr_itoa(req->pool, status),
+        idem->fingerprint, apr_itoa(req->pool, answer->status),
         wa_seal(req->pool, app->secrets->key[0], PURPOSE, context(req, idem),
-                body, len));
+                answer->body, answer->body_len),
+        apr_table_get(answer->headers, "Location"));
 
     *ours = rv == APR_SUCCESS && wa_db_count(rows) > 0;
     return rv;

@@ -58,10 +58,11 @@ wa_code wa_idem_find(wa_app *app, const wa_req *req, const wa_idem *idem,
 void wa_idem_answered(wa_app *app, const wa_req *req, const wa_resp *resp);
 
 /** Store key and answer at once, in the transaction of what the request does.
+ * Whoever comes with the same key meanwhile waits for its end.
+ * @param answer with its body, and Location where it has one
  * @param ours 0 when the key is known: then nothing must be done */
 apr_status_t wa_idem_store(wa_app *app, wa_db *db, const wa_req *req,
-                           int status, const char *body, apr_size_t len,
-                           int *ours);
+                           const wa_resp *answer, int *ours);
 
 /** Answer with what was stored. */
 void wa_idem_replay(const wa_req *req, wa_resp *resp,

@@ -9,7 +9,9 @@
 #include "../base/wa_file_name.h"
 #include "../base/wa_id.h"
 #include "../gateway/wa_fetch.h"
+#include "wa_idempotency.h"
 #include "wa_media_type.h"
+#include "wa_principal.h"
 #include "wa_tx.h"
 
 #define MIB ((apr_off_t)1024 * 1024)
@@ -148,40 +150,68 @@ wa_code wa_media_type_of_inbound(wa_app *app, apr_pool_t *p, const wa_spool *s,
     return code == WA_OK ? WA_OK : wa_fail(r, code, "%s", wa_code_title(code));
 }
 
-/* On disk, whole, and in its place. */
-static wa_code settle(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const char *user_id, wa_spool *s, wa_result *r)
-{
-    wa_code code = wa_spool_finish(s, r);
+typedef struct keeping {
+    wa_req *req;
+    const wa_media_new *n;
+    wa_media *media; /* NULL: its file was dropped meanwhile */
+    int known;       /* the key is */
+} keeping;
 
-    return code == WA_OK ? place(app, p, request_id, user_id, s, r) : code;
+static apr_status_t keep_row(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    keeping *k = baton;
+    wa_req *req = k->req;
+    wa_resp *answer;
+    wa_db_rows *rows;
+    int ours;
+    apr_status_t rv = WA_DB_RUN(
+        db, WA_SQL_MEDIA_INSERT, &rows, wa_id_uuid(req->pool),
+        req->principal->user_id, "upload", k->n->spool->name, k->n->type->mime,
+        wa_file_name_safe(req->pool, k->n->name, k->n->type));
+
+    if (rv != APR_SUCCESS || !wa_db_count(rows)) {
+        return rv;
+    }
+    k->media = wa_media_from_row(req->pool, rows, 0);
+    if (!k->n->answer || !req->idem) {
+        return APR_SUCCESS;
+    }
+    answer = wa_resp_make(req->pool);
+    k->n->answer(req, answer, k->media);
+    rv = wa_idem_store(app, db, req, answer, &ours);
+    if (rv == APR_SUCCESS && !ours) {
+        k->known = 1;
+        wa_fail(r, WA_E_IN_PROGRESS, NULL); /* the caller knows; undo it */
+    }
+    return rv;
 }
 
-wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const char *user_id, const char *source, wa_spool *s,
-                      const wa_media_said *said, wa_media **media, wa_result *r)
+wa_code wa_media_keep(wa_app *app, wa_req *req, const wa_media_new *n,
+                      wa_media **media, wa_result *r)
 {
-    const wa_file_type *type = NULL;
-    wa_db_rows *rows;
-    wa_code code = wa_media_type_checked(app, p, s, said, &type, r);
+    keeping k = { req, n, NULL, 0 };
+    wa_result *why = wa_result_make(req->pool);
+    wa_code code = place(app, req->pool, req->request_id,
+                         req->principal->user_id, n->spool, r);
 
-    if (code == WA_OK) {
-        code = settle(app, p, request_id, user_id, s, r);
-    }
-    if (code == WA_OK) {
-        code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_INSERT, &rows, r,
-                           wa_id_uuid(p), user_id, source, s->name, type->mime,
-                           wa_file_name_safe(p, said->name, type));
-    }
+    *media = NULL;
     if (code != WA_OK) {
         return code;
     }
-    if (!wa_db_count(rows)) {
+    code = wa_tx_run(app, req->pool, req->request_id, keep_row, &k, why);
+    if (k.known) {
+        return WA_OK;
+    }
+    if (code != WA_OK) {
+        *r = *why;
+        return code;
+    }
+    if (!k.media) {
         /* The same content was deleted at this very moment. */
-        (void)wa_media_file_remove(app, p, s->name);
+        (void)wa_media_file_remove(app, req->pool, n->spool->name);
         return wa_fail_retry(r, WA_E_STORAGE, 1, NULL);
     }
-    *media = wa_media_from_row(p, rows, 0);
+    *media = k.media;
     return WA_OK;
 }
 
@@ -190,8 +220,11 @@ wa_code wa_media_fill(wa_app *app, apr_pool_t *p, const char *request_id,
                       wa_media **filled, wa_result *r)
 {
     wa_db_rows *rows;
-    wa_code code = settle(app, p, request_id, m->user_id, s, r);
+    wa_code code = wa_spool_finish(s, r);
 
+    if (code == WA_OK) {
+        code = place(app, p, request_id, m->user_id, s, r);
+    }
     if (code == WA_OK) {
         code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILL, &rows, r,
                            m->id, s->name, type->mime,

@@ -11,6 +11,7 @@
 #define WA_MEDIA_H
 
 #include "../base/wa_file_type.h"
+#include "../base/wa_http_msg.h"
 #include "wa_app.h"
 #include "wa_media_store.h"
 
@@ -47,14 +48,22 @@ typedef struct wa_media_said {
     const char *name; /* file name, or NULL */
 } wa_media_said;
 
-/** Check what was written and keep it. The spool is used up.
- * @param source upload, url
- * @return WA_OK with media; what wa_media_type_find says; WA_E_STORAGE, …
- *         and database errors: then nothing is kept */
-wa_code wa_media_keep(wa_app *app, apr_pool_t *p, const char *request_id,
-                      const char *user_id, const char *source, wa_spool *spool,
-                      const wa_media_said *said, wa_media **media,
-                      wa_result *r);
+/** A file that was uploaded and is fit to be kept. */
+typedef struct wa_media_new {
+    wa_spool *spool; /* finished; is used up by wa_media_keep */
+    const wa_file_type *type;
+    const char *name; /* as the client has it, or NULL */
+    /* Makes the answer to a request that is about the file alone, which is
+     * stored with its Idempotency-Key; NULL: it is about more */
+    void (*answer)(wa_req *req, wa_resp *resp, const wa_media *media);
+} wa_media_new;
+
+/** Keep it. What it is known by, and the request's Idempotency-Key with the
+ * answer, are stored in one transaction.
+ * @param media NULL when the key turned out to be known: nothing was stored
+ * @return WA_OK; WA_E_STORAGE, … and database errors: then nothing is kept */
+wa_code wa_media_keep(wa_app *app, wa_req *req, const wa_media_new *n,
+                      wa_media **media, wa_result *r);
 
 /** What the file is, when it is one that is taken and not too large.
  * @return what wa_media_type_find says; WA_E_MEDIA_TOO_LARGE */

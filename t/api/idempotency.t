@@ -135,6 +135,83 @@ it 'what was refused for its fields is refused alike' => sub {
     return ([map { $_->{status} } @r], [422, 422]);
 };
 
+# --- files ------------------------------------------------------------------------
+
+# Other bytes each time, so that no two tests share a file.
+sub put_file {
+    my ($bytes, $key, %o) = @_;
+    my ($type, $body) = form(['file', $bytes, $o{name} || 'a.txt', $o{type} || 'text/plain']);
+    return api(POST => '/media', key => ($o{user} || $user)->{key}, body => $body, headers => { 'Content-Type' => $type, 'Idempotency-Key' => $key });
+}
+sub stored { return join ' ', map { db("SELECT count(*) FROM $_ WHERE user_id = '$user->{id}'") } 'media', 'media_files' }
+
+it 'a file is kept once: the repeat, of another boundary, gets the first answer' => sub {
+    my ($key, $bytes) = (unique('key-'), unique('a file '));
+    my $before = stored();
+    my @r = map { put_file($bytes, $key) } 1 .. 3;
+    my ($media, $files) = split / /, $before;
+    return ([map({ $_->{status} } @r), map({ header($_, 'Idempotency-Replayed') } @r), $r[2]{content}, header($r[2], 'Location'), stored()],
+        [201, 201, 201, undef, 'true', 'true', $r[0]{content}, "/api/media/$r[0]{json}{id}", join ' ', $media + 1, $files + 1]);
+};
+for (['another content', { }, 1], ['another name', { name => 'b.txt' }], ['another type', { type => 'text/csv' }]) {
+    my ($what, $other, $content) = @$_;
+    it "$what under the key: 422, and nothing is kept" => sub {
+        my ($key, $bytes) = (unique('key-'), unique('the first '));
+        put_file($bytes, $key);
+        my $before = stored();
+        my @got = problem(put_file($bytes . ($content ? 'x' : ''), $key, %$other), 422, 'idempotency_key_reused');
+        return ([$got[0], stored(), [glob "$ENV{WA_TEST_DIR}/media/tmp/*"]], [$got[1], $before, []]);
+    };
+}
+it 'the key of a file with another path: 422' => sub {
+    my $key = unique('key-');
+    put_file(unique('path '), $key);
+    return problem(text('the key of a file', $key), 422, 'idempotency_key_reused');
+};
+it "another user's file under a key of the same name is another file" => sub {
+    my ($key, $bytes) = (unique('key-'), unique('two users '));
+    my $other = new_user();
+    my @r = (put_file($bytes, $key), put_file($bytes, $key, user => $other));
+    return ([$r[1]{status}, header($r[1], 'Idempotency-Replayed'), $r[1]{json}{id} ne $r[0]{json}{id} ? 'another' : 'the same'], [201, undef, 'another']);
+};
+it 'twenty equal uploads at a time make one file' => sub {
+    my ($key, $bytes) = (unique('key-'), unique('at a time '));
+    my ($media, $files) = split / /, stored();
+    my @r = parallel(10, sub { my $r = put_file($bytes, $key); [$r->{status}, $r->{json}{id} // $r->{json}{code}] }, 1 .. 20);
+    my %ids = map { $_->[1] => 1 } @r;
+    return ([[grep { $_->[0] != 201 } @r], scalar keys %ids, stored()], [[], 1, join ' ', $media + 1, $files + 1]);
+};
+it 'twenty different uploads at a time under one key: one is kept' => sub {
+    my ($key, $bytes) = (unique('key-'), unique('which of '));
+    my ($media) = split / /, stored();
+    my @r = parallel(10, sub { my $r = put_file("$bytes $_[0]", $key); $r->{json}{code} // $r->{status} }, 1 .. 20);
+    my %n;
+    $n{$_}++ for @r;
+    return ([\%n, (split / /, stored())[0]], [{ 201 => 1, idempotency_key_reused => 19 }, $media + 1]);
+};
+it 'a file that is refused leaves its key free' => sub {
+    my $key = unique('key-');
+    my @r = (put_file('', $key), put_file(unique('at last '), $key));
+    return ([map { $_->{json}{code} // $_->{status} } @r], ['media_empty', 201]);
+};
+it 'after a day the file may come again' => sub {
+    my ($key, $bytes) = (unique('key-'), unique('a day '));
+    my $first = put_file($bytes, $key);
+    db("UPDATE idempotency_keys SET created_at = now() - interval '24 hours 1 second' WHERE key = '$key'");
+    my $again = put_file($bytes, $key);
+    return ([$again->{status}, header($again, 'Idempotency-Replayed'), $again->{json}{id} ne $first->{json}{id} ? 'another' : 'the same'], [201, undef, 'another']);
+};
+it 'a message with a file: its repeat needs the file no more, and makes none' => sub {
+    my $id = put_file(unique('deleted since '), unique('key-'))->{json}{id};
+    my ($key, @r) = (unique('key-'));
+    push @r, post('/messages/send-media', { recipient => $friend->{number}, media_id => $id }, $key);
+    wait_until { message($user, $r[0]{json}{id})->{status} =~ /sent|delivered|read/ } 30, 'the file is sent';
+    my $delete = api(DELETE => "/media/$id", key => $user->{key});
+    my $before = stored();
+    push @r, post('/messages/send-media', { recipient => $friend->{number}, media_id => $id }, $key);
+    return ([$delete->{status}, $r[1]{status}, $r[1]{content}, stored()], [204, $r[0]{status}, $r[0]{content}, $before]);
+};
+
 # --- keys that are none ------------------------------------------------------------
 
 for my $bad ('', ' ', 'two words', 'x' x 256, '""', 'a"b', 'a\\b') {

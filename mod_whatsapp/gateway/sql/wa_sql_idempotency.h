@@ -24,15 +24,17 @@
       "  AND k.lease_until < now() AND k.fingerprint = excluded.fingerprint)" \
       " RETURNING true")                                                      \
     /* A request that is carried out and answered in this transaction. $1 to  \
-     * $3 as above, $4 status, $5 answer as hex -> a row when it is ours */   \
+     * $3 as above, $4 status, $5 answer as hex, $6 location -> a row when it \
+     * is ours */                                                             \
     X(IDEM_STORE,                                                             \
       "INSERT INTO idempotency_keys AS k (user_id, key, fingerprint,"         \
-      " status, answer, lease_until) VALUES ($1::uuid, $2,"                   \
-      " decode($3, 'hex'), $4::smallint, decode($5, 'hex'), now())"           \
+      " status, answer, location, lease_until) VALUES ($1::uuid, $2,"         \
+      " decode($3, 'hex'), $4::smallint, decode($5, 'hex'), $6, now())"       \
       " ON CONFLICT (user_id, key) DO UPDATE SET"                             \
       " fingerprint = excluded.fingerprint, message_id = NULL,"               \
-      " status = excluded.status, location = NULL, answer = excluded.answer," \
-      " lease_until = excluded.lease_until, created_at = now()"               \
+      " status = excluded.status, location = excluded.location,"              \
+      " answer = excluded.answer, lease_until = excluded.lease_until,"        \
+      " created_at = now()"                                                   \
       " WHERE k.created_at < now() - " WA_SQL_IDEM_LIFE                       \
       " RETURNING true")                                                      \
     /* $1 user, $2 key, $3 fingerprint as hex                                 \
