@@ -94,6 +94,7 @@ make_config() {
         values+=("SANDBOX_LINK=# no sandbox in live mode")
         values+=('FETCH=# webhooks and media: https, public addresses only')
     fi
+    values+=("ANONYMOUS=WhatsAppAnonymousRequestsPerMinute ${WA_ANONYMOUS:-600}")
     render postgresql.conf.in "$WA_BASE/etc/postgresql.conf" "${values[@]}"
     render pg_hba.conf.in "$WA_BASE/etc/pg_hba.conf" "${values[@]}"
     render pg_ident.conf.in "$WA_BASE/etc/pg_ident.conf" "${values[@]}"

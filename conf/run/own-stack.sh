@@ -22,7 +22,8 @@ start_stack() {
     mkdir -m 0711 "$WA_BASE"
     if declare -F before_stack >/dev/null; then before_stack; fi
     choose_ports
-    export WA_PORT_BASE WA_DETACH=1
+    # All of it comes from one address.
+    export WA_PORT_BASE WA_DETACH=1 WA_ANONYMOUS=1000000
     "$BASH" "$WA_ROOT/conf/run/stack.sh" start || die 'the servers did not start'
     # shellcheck source=/dev/null
     . "$WA_BASE/run/env"

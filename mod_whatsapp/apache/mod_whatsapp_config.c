@@ -73,6 +73,7 @@ const command_rec mod_whatsapp_commands[] = {
     VALUE("WhatsAppSendWait", "seconds a send waits for WhatsApp"),
     VALUE("WhatsAppMessageTTL", "seconds after which an unsent message fails"),
     VALUE("WhatsAppTokenLifetime", "seconds an access token lives"),
+    VALUE("WhatsAppAnonymousRequestsPerMinute", "requests of an address without a good credential; 0: any number"),
     VALUE("WhatsAppLogDays", "days a request stays in the log"),
     VALUE("WhatsAppEventDays", "days an event stays in the feed"),
     SECRET("WhatsAppMediaDir", "directory that files are kept in"),

@@ -20,6 +20,7 @@ typedef enum setting_kind {
     SET_WHEN, /* at-once or on-demand */
     SET_URL,
     SET_COUNT,   /* 1 to 1000 */
+    SET_RATE,    /* 0 to 1000000 */
     SET_WAIT,    /* seconds, 1 to 45: shorter than a lease */
     SET_SECONDS, /* 1 to 30 days */
     SET_ORIGINS,
@@ -58,6 +59,8 @@ static const setting settings_table[] = {
       APR_OFFSETOF(wa_settings, message_ttl) },
     { "WhatsAppTokenLifetime", SET_SECONDS,
       APR_OFFSETOF(wa_settings, token_life) },
+    { "WhatsAppAnonymousRequestsPerMinute", SET_RATE,
+      APR_OFFSETOF(wa_settings, anonymous_requests) },
     { "WhatsAppLogDays", SET_COUNT, APR_OFFSETOF(wa_settings, log_days) },
     { "WhatsAppEventDays", SET_COUNT, APR_OFFSETOF(wa_settings, event_days) },
     { "WhatsAppMediaDir", SET_TEXT, APR_OFFSETOF(wa_settings, media_dir) },
@@ -102,6 +105,7 @@ wa_settings *wa_settings_make(apr_pool_t *p)
     s->send_wait = apr_time_from_sec(10);
     s->message_ttl = apr_time_from_sec(86400);
     s->token_life = apr_time_from_sec(900);
+    s->anonymous_requests = 600;
     s->log_days = 90;
     s->event_days = 30;
     s->media_dir = "/var/lib/mod_whatsapp/media";
@@ -129,20 +133,23 @@ const char *const *wa_settings_names(void)
 static const char *set_number(const setting *set, void *field,
                               const char *value, apr_pool_t *p)
 {
+    apr_int64_t least = set->kind == SET_RATE ? 0 : 1;
     apr_int64_t most = set->kind == SET_COUNT  ? 1000
+                       : set->kind == SET_RATE ? 1000000
                        : set->kind == SET_WAIT ? 45
                                                : 30 * 86400;
+    int plain = set->kind == SET_COUNT || set->kind == SET_RATE;
     char *end;
     apr_int64_t n = apr_strtoi64(value, &end, 10);
 
-    if (end == value || *end || n < 1 || n > most) {
+    if (end == value || *end || n < least || n > most) {
         return apr_psprintf(p,
-                            "%s takes a whole number from 1 to"
-                            " %" APR_INT64_T_FMT "%s, not \"%s\"",
-                            set->name, most,
-                            set->kind == SET_COUNT ? "" : " (seconds)", value);
+                            "%s takes a whole number from %" APR_INT64_T_FMT
+                            " to %" APR_INT64_T_FMT "%s, not \"%s\"",
+                            set->name, least, most, plain ? "" : " (seconds)",
+                            value);
     }
-    if (set->kind == SET_COUNT) {
+    if (plain) {
         *(int *)field = (int)n;
     }
     else {
@@ -250,8 +257,8 @@ const char *wa_settings_set(wa_settings *s, apr_pool_t *p, const char *name,
             return apr_psprintf(p, "%s needs a value", set->name);
         }
         apr_table_mergen(s->given, set->name, apr_pstrdup(p, value));
-        if (set->kind == SET_COUNT || set->kind == SET_WAIT
-            || set->kind == SET_SECONDS) {
+        if (set->kind == SET_COUNT || set->kind == SET_RATE
+            || set->kind == SET_WAIT || set->kind == SET_SECONDS) {
             return set_number(set, field, value, p);
         }
         if (set->kind == SET_ORIGINS) {

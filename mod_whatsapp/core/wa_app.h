@@ -39,16 +39,17 @@ typedef struct wa_settings {
     apr_interval_time_t send_wait;    /* WhatsAppSendWait */
     apr_interval_time_t message_ttl;  /* WhatsAppMessageTTL */
     apr_interval_time_t token_life;   /* WhatsAppTokenLifetime */
-    int log_days;                     /* WhatsAppLogDays */
-    int event_days;                   /* WhatsAppEventDays */
-    const char *media_dir;            /* WhatsAppMediaDir */
-    int media_days;                   /* WhatsAppMediaDays */
-    int media_image_max;              /* WhatsAppMediaImageMax, MiB */
-    int media_video_max;              /* WhatsAppMediaVideoMax */
-    int media_audio_max;              /* WhatsAppMediaAudioMax */
-    int media_document_max;           /* WhatsAppMediaDocumentMax */
-    const char *inbound_media;        /* WhatsAppInboundMedia */
-    int inbound_media_max;            /* WhatsAppInboundMediaMax, MiB */
+    int anonymous_requests;    /* WhatsAppAnonymousRequestsPerMinute; 0: any */
+    int log_days;              /* WhatsAppLogDays */
+    int event_days;            /* WhatsAppEventDays */
+    const char *media_dir;     /* WhatsAppMediaDir */
+    int media_days;            /* WhatsAppMediaDays */
+    int media_image_max;       /* WhatsAppMediaImageMax, MiB */
+    int media_video_max;       /* WhatsAppMediaVideoMax */
+    int media_audio_max;       /* WhatsAppMediaAudioMax */
+    int media_document_max;    /* WhatsAppMediaDocumentMax */
+    const char *inbound_media; /* WhatsAppInboundMedia */
+    int inbound_media_max;     /* WhatsAppInboundMediaMax, MiB */
     const char *const *cors_origins;  /* WhatsAppCORSOrigin, or NULL */
     const wa_nets *fetch_allow;       /* WhatsAppFetchAllow, or NULL */
     int webhook_plain;                /* WhatsAppWebhookPlain: http too */

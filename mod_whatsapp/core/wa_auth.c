@@ -11,6 +11,7 @@
 #include "../base/wa_jwt.h"
 #include "../base/wa_log.h"
 #include "wa_key_format.h"
+#include "wa_limits.h"
 #include "wa_limits_local.h"
 #include "wa_networks.h"
 #include "wa_scope.h"
@@ -26,10 +27,11 @@
  * the next one, so that no entry outlives a change, not even one that was
  * being loaded meanwhile. KEYS: the entry. ARGV: an entry to store first, or
  * ''; the generation it was loaded under; whether to look at the user's
- * session too (wa_session_peek.h). Answers the generation alone when there is
- * no entry, else {entry, requests of this minute, seconds left}, followed by
- * the sessions' generation and what is kept of the session where that was asked
- * for. The user's id stands first in the entry (principal_text). */
+ * session too (wa_session_peek.h); what counts a request of nobody, or ''.
+ * Answers the generation alone when there is no entry, else {entry, requests of
+ * this minute, seconds left}, followed by the sessions' generation and what is
+ * kept of the session where that was asked for. The user's id stands first in
+ * the entry (principal_text). */
 static wa_redis_script auth_script = {
     "local g = redis.call('GET', 'wa:g') or '0'\n"
     "local e = ARGV[1]\n"
@@ -42,13 +44,16 @@ static wa_redis_script auth_script = {
     "  if not s or string.sub(s, 1, #g + 1) ~= g .. '|' then return g end\n"
     "  e = string.sub(s, #g + 2)\n"
     "end\n"
-    "if e == '" NOBODY "' then return {e, 0, 0} end\n"
-    "local user = string.match(e, '^[^|]*')\n"
+    "local nobody = e == '" NOBODY "'\n"
+    "if nobody and ARGV[4] == '' then return {e, 0, 0} end\n"
+    "local user = nobody or string.match(e, '^[^|]*')\n"
     "local t = tonumber(redis.call('TIME')[1])\n"
-    "local k = 'wa:r:' .. user .. ':' .. math.floor(t / 60)\n"
+    "local k = nobody and '" WA_LIMITS_ADDRESS "' .. ARGV[4]\n"
+    "          or 'wa:r:' .. user\n"
+    "k = k .. ':' .. math.floor(t / 60)\n"
     "local n = redis.call('INCR', k)\n"
     "if n == 1 then redis.call('EXPIRE', k, 120) end\n"
-    "if ARGV[3] == '' then return {e, n, 60 - t % 60} end\n"
+    "if nobody or ARGV[3] == '' then return {e, n, 60 - t % 60} end\n"
     "local s = redis.call('MGET', '" WA_SESSION_GENERATION "',\n"
     "                     '" WA_SESSION_ENTRY "' .. user)\n"
     "local sg, text = s[1] or '0', s[2] or ''\n"
@@ -339,7 +344,7 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
                               const char *store, wa_principal **who,
                               wa_limit_state *state)
 {
-    const char *argv[4];
+    const char *argv[5];
     wa_redis_script *script = &auth_script;
     wa_redis_reply *reply;
     wa_redis_cmd cmd;
@@ -349,7 +354,8 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
     argv[1] = store;
     argv[2] = c->generation ? c->generation : "";
     argv[3] = req->peek ? "1" : "";
-    cmd = wa_redis_script_cmd(req->pool, script, 1, 4, argv);
+    argv[4] = wa_limits_address(app, req);
+    cmd = wa_redis_script_cmd(req->pool, script, 1, 5, argv);
     rv = wa_redis_pipeline_scripts(app->redis, req->pool, &cmd, 1, &script, 1,
                                    &reply);
     *who = NULL;
@@ -367,15 +373,17 @@ static apr_status_t ask_redis(wa_app *app, const wa_req *req, credential *c,
                reply->type == WA_REDIS_ERROR ? reply->str : "odd answer");
         return APR_EGENERAL;
     }
+    state->requests.used = reply->elements[1].integer;
+    state->requests.reset = (int)reply->elements[2].integer;
     c->nobody = !strcmp(reply->elements[0].str, NOBODY);
     if (c->nobody) {
+        state->anonymous = 1;
+        state->requests.limit = app->settings->anonymous_requests;
         return APR_SUCCESS;
     }
     *who = principal_parse(req->pool, reply->elements[0].str);
     if (*who) {
         read_peek(reply, req->peek);
-        state->requests.used = reply->elements[1].integer;
-        state->requests.reset = (int)reply->elements[2].integer;
     }
     return APR_SUCCESS;
 }
@@ -457,8 +465,9 @@ static int is_unknown(wa_code code)
     return code == WA_E_BAD_KEY || code == WA_E_BAD_TOKEN;
 }
 
-wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
-                        wa_limit_state *state, wa_result *r)
+/* Who is it, and how does its request count? */
+static wa_code recognise(wa_app *app, const wa_req *req, wa_principal **pwho,
+                         wa_limit_state *state, wa_result *r)
 {
     credential c;
     wa_principal *who, *loaded = NULL;
@@ -504,6 +513,34 @@ wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **pwho,
                              state->requests.limit, state->requests.reset);
     }
     return WA_OK;
+}
+
+/* A request that got nobody in counts against its address, if its trip has not
+ * done that already. When the database could not tell, it is no fault of the
+ * address. */
+static wa_code as_nobody(wa_app *app, const wa_req *req, wa_code code,
+                         wa_limit_state *state, wa_result *r)
+{
+    int known = code == WA_E_UNAUTHORIZED || code == WA_E_ADDRESS
+                || is_unknown(code);
+    wa_code late;
+
+    if (!state->anonymous) {
+        wa_limits_count_address(app, req, known, state);
+    }
+    late = known ? wa_limits_judge_address(state, r) : WA_OK;
+    return late != WA_OK ? late : code;
+}
+
+wa_code wa_auth_request(wa_app *app, const wa_req *req, wa_principal **who,
+                        wa_limit_state *state, wa_result *r)
+{
+    wa_code code = recognise(app, req, who, state, r);
+
+    /* Without its token a cookie is still its user's. */
+    return code == WA_OK || *who || code == WA_E_CSRF
+               ? code
+               : as_nobody(app, req, code, state, r);
 }
 
 wa_code wa_auth_holds(wa_app *app, apr_pool_t *p, const wa_req *req,

@@ -17,7 +17,8 @@
 /** Authenticate by Authorization: Bearer (key or token), X-API-Key or the
  * cookie of our pages (with CSRF checks), and count
  * the request against its limit: one round trip to Redis where the principal
- * is cached, PostgreSQL otherwise.
+ * is cached, PostgreSQL otherwise. What shows no good credential counts against
+ * its address, and only such a request is refused for what an address did.
  * @param who set when the request is authenticated, so with
  *        WA_E_RATE_LIMITED too
  * @param state its requests window is filled

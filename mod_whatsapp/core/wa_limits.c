@@ -5,6 +5,7 @@
 
 #include "../base/wa_log.h"
 #include "wa_limits_local.h"
+#include "wa_networks.h"
 #include "wa_tx.h"
 
 #define MINUTE 60
@@ -71,6 +72,22 @@ static wa_redis_script refund_script = {
     "  if n > 0 then redis.call('DECRBY', k, n) end\n"
     "end\n"
     "return 0\n",
+    ""
+};
+
+/* ARGV: the address, n. Answers {its requests of the minute, seconds left}. */
+static wa_redis_script address_script = {
+    "local t = tonumber(redis.call('TIME')[1])\n"
+    "local k = '" WA_LIMITS_ADDRESS
+    "' .. ARGV[1] .. ':' .. math.floor(t / 60)\n"
+    "local n = tonumber(ARGV[2])\n"
+    "local used = 0\n"
+    "if n == 0 then used = tonumber(redis.call('GET', k) or '0')\n"
+    "else\n"
+    "  used = redis.call('INCRBY', k, n)\n"
+    "  if used == n then redis.call('EXPIRE', k, 120) end\n"
+    "end\n"
+    "return {used, 60 - t % 60}\n",
     ""
 };
 
@@ -314,6 +331,56 @@ void wa_limits_refund(wa_app *app, apr_pool_t *p, const wa_principal *who,
     }
 }
 
+const char *wa_limits_address(const wa_app *app, const wa_req *req)
+{
+    return app->settings->anonymous_requests
+               ? wa_networks_client(req->pool, req->peer)
+               : "";
+}
+
+void wa_limits_count_address(wa_app *app, const wa_req *req, int n,
+                             wa_limit_state *state)
+{
+    const char *argv[2];
+    wa_redis_reply *reply = NULL;
+    apr_int64_t used;
+    int reset;
+
+    argv[0] = wa_limits_address(app, req);
+    argv[1] = apr_itoa(req->pool, n);
+    state->anonymous = 1;
+    state->requests.limit = app->settings->anonymous_requests;
+    if (!*argv[0]) {
+        return;
+    }
+    if (run_script(app, req->pool, &address_script, 2, argv, &reply)
+            == APR_SUCCESS
+        && reply->count == 2) {
+        used = reply->elements[0].integer;
+        reset = (int)reply->elements[1].integer;
+    }
+    else {
+        state->local = 1;
+        used = wa_local_limits_address(app->local_limits, argv[0], n,
+                                       req->received, &reset);
+    }
+    window(&state->requests, state->requests.limit, used, reset);
+}
+
+wa_code wa_limits_judge_address(const wa_limit_state *state, wa_result *r)
+{
+    const wa_window *w = &state->requests;
+
+    if (!w->limit || w->used <= w->limit) {
+        return WA_OK;
+    }
+    return wa_fail_retry(r, WA_E_RATE_LIMITED, w->reset,
+                         "%" APR_INT64_T_FMT " requests a minute without a"
+                         " good credential are allowed from one address; try"
+                         " again in %d s",
+                         w->limit, w->reset);
+}
+
 static apr_int64_t remaining(const wa_window *w)
 {
     return w->used < w->limit ? w->limit - w->used : 0;
@@ -352,7 +419,8 @@ void wa_limits_headers(apr_pool_t *p, const wa_limit_state *state,
     if (!tight->limit) {
         return;
     }
-    one_header(p, "requests", &state->requests, MINUTE, &policy, &now);
+    one_header(p, state->anonymous ? "anonymous" : "requests", &state->requests,
+               MINUTE, &policy, &now);
     one_header(p, "messages-minute", &state->minute, MINUTE, &policy, &now);
     one_header(p, "messages-day", &state->day, DAY, &policy, &now);
     apr_table_setn(headers, "RateLimit-Policy", policy);

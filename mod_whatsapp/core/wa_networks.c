@@ -39,6 +39,14 @@ static int is_mapped(const network *n)
     return n->width == 128 && !memcmp(n->bytes, mapped, MAPPED_BYTES);
 }
 
+static void unmap(network *n)
+{
+    if (is_mapped(n)) {
+        memmove(n->bytes, n->bytes + MAPPED_BYTES, 4);
+        n->width = n->bits = 32;
+    }
+}
+
 /* "24": digits, no zero before them, no more than max. @return -1 if not */
 static int read_bits(const char *text, apr_size_t len, int max)
 {
@@ -140,10 +148,7 @@ int wa_networks_have(const char *networks, const char *address)
     if (!address || !read_address(address, strlen(address), &caller)) {
         return 0;
     }
-    if (is_mapped(&caller)) {
-        memmove(caller.bytes, caller.bytes + MAPPED_BYTES, 4);
-        caller.width = caller.bits = 32;
-    }
+    unmap(&caller);
     for (; *networks; networks += len + strspn(networks + len, " ")) {
         len = strcspn(networks, " ");
         if (read_network(networks, len, &n) && contains(&n, &caller)) {
@@ -151,4 +156,25 @@ int wa_networks_have(const char *networks, const char *address)
         }
     }
     return 0;
+}
+
+const char *wa_networks_client(apr_pool_t *p, const char *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    network n;
+
+    /* A link's zone, "fe80::1%eth0", is no part of it. */
+    if (!address || !read_address(address, strcspn(address, "%"), &n)) {
+        return "?";
+    }
+    unmap(&n);
+    if (n.width == 32) {
+        return inet_ntop(AF_INET, n.bytes, text, sizeof(text))
+                   ? apr_pstrdup(p, text)
+                   : "?";
+    }
+    memset(n.bytes + 8, 0, 8);
+    return inet_ntop(AF_INET6, n.bytes, text, sizeof(text))
+               ? apr_pstrcat(p, text, "/64", NULL)
+               : "?";
 }

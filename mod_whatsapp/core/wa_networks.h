@@ -25,4 +25,10 @@ wa_code wa_networks_read(const json_t *list, const char **networks,
  * @param address as text, or NULL when it is not known */
 int wa_networks_have(const char *networks, const char *address);
 
+/** What an address is counted as: IPv4 is itself, IPv6 its /64, of which one
+ * client has any address it likes.
+ * @param address as text, or NULL when it is not known
+ * @return in p; "?" when it is no address */
+const char *wa_networks_client(apr_pool_t *p, const char *address);
+
 #endif

@@ -28,10 +28,11 @@ typedef struct wa_window {
 
 /** What a request's headers tell of its limits. */
 typedef struct wa_limit_state {
-    wa_window requests;
-    wa_window minute; /* messages; limit 0: not counted on this request */
+    wa_window requests; /* the user's; anonymous: those of the address */
+    wa_window minute;   /* messages; limit 0: not counted on this request */
     wa_window day;
-    int local; /* Redis was away */
+    int anonymous; /* no good credential was shown */
+    int local;     /* Redis was away */
 } wa_limit_state;
 
 #endif

@@ -24,12 +24,23 @@ static int looks_at_session(const wa_req *req)
     return req->route->scope == WA_SCOPE_SESSIONS_READ && !req->query;
 }
 
+/* Where nobody has to be known it is the address that counts. */
+static wa_code count_public(wa_app *app, wa_req *req, wa_result *r)
+{
+    if (req->route->uncounted) {
+        return WA_OK;
+    }
+    req->limits = apr_pcalloc(req->pool, sizeof(*req->limits));
+    wa_limits_count_address(app, req, 1, req->limits);
+    return wa_limits_judge_address(req->limits, r);
+}
+
 static wa_code authenticate(wa_app *app, wa_req *req, wa_resp *resp,
                             wa_result *r)
 {
     switch (req->route->caller) {
     case WA_CALLER_PUBLIC:
-        return WA_OK;
+        return count_public(app, req, r);
     case WA_CALLER_INTERNAL:
         return wa_auth_internal(app, req, r);
     default:
@@ -96,18 +107,38 @@ static wa_code handle_once(wa_app *app, wa_req *req, wa_resp *resp,
 static stage_fn *const stages[] = { authenticate, authorise, read_body,
                                     handle_once };
 
+/* What no endpoint is there for counts as any other request: for the user whose
+ * credential it shows, else for its address. In the log it is nobody's. */
+static wa_code count_stray(wa_app *app, wa_req *req, wa_code code, wa_result *r)
+{
+    wa_result *late = wa_result_make(req->pool);
+    wa_principal *who = NULL;
+
+    req->limits = apr_pcalloc(req->pool, sizeof(*req->limits));
+    if (wa_auth_request(app, req, &who, req->limits, late)
+        != WA_E_RATE_LIMITED) {
+        return code;
+    }
+    *r = *late;
+    return WA_E_RATE_LIMITED;
+}
+
 void wa_flow_run(wa_app *app, const wa_route *table, wa_req *req, wa_resp *resp)
 {
     wa_result *r = wa_result_make(req->pool);
     wa_code code = wa_route_find(table, req, r);
+    int stray = code != WA_OK && table == wa_routes_api;
     apr_size_t i;
 
     for (i = 0; code == WA_OK && i < sizeof(stages) / sizeof(stages[0]); i++) {
         code = stages[i](app, req, resp, r);
     }
-    if (code == WA_E_METHOD && table == wa_routes_api
+    if (stray && code == WA_E_METHOD
         && wa_cors_preflight(app, req, resp, r->allow)) {
-        code = WA_OK;
+        code = WA_OK; /* shows no credential, and is asked for one that does */
+    }
+    else if (stray) {
+        code = count_stray(app, req, code, r);
     }
     if (code != WA_OK) {
         r->code = code;

@@ -31,7 +31,8 @@ typedef struct wa_route {
     apr_size_t body_max;    /* bytes; 0: no body is read */
     const wa_field *schema; /* of the body; NULL: any object */
     wa_handler_fn *handler;
-    int form; /* it may be a form, too, which the handler reads itself */
+    int form;      /* it may be a form, too, which the handler reads itself */
+    int uncounted; /* by no limit: a load balancer must not be refused */
 } wa_route;
 
 /** THE table of endpoints, ended by a row without method. */

@@ -16,8 +16,8 @@
 
 // clang-format off
 const wa_route wa_routes_api[] = {
-    { "GET",  "/health/live",         WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_live },
-    { "GET",  "/health/ready",        WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_ready },
+    { "GET",  "/health/live",         WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_live, 0, 1 },
+    { "GET",  "/health/ready",        WA_CALLER_PUBLIC, 0, 0, NULL, wa_api_health_ready, 0, 1 },
 
     { "POST", "/auth/login",          WA_CALLER_PUBLIC, 0, SMALL, wa_api_login_fields, wa_api_login },
 

@@ -22,7 +22,7 @@ step 'a user with a password logs in' => sub {
     return ([$r->{status}, pick($r->{json}, qw(token_type expires_in))],
         [200, { token_type => 'Bearer', expires_in => 900 }]);
 };
-it 'the answer to a login has no limits to tell' => sub { return (header(login(), 'RateLimit'), undef) };
+it 'the answer to a login tells of the limit of its address' => sub { return (header(login(), 'RateLimit'), qr/\A"anonymous";r=\d+;t=\d+\z/) };
 it 'the name counts in any case' => sub { return (login(username => uc $user->{username})->{status}, 200) };
 it 'the token lets its user in' => sub {
     return (api(GET => '/session/status', key => $token)->{status}, 200);

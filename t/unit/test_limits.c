@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tap.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include <apr_strings.h>
@@ -12,6 +13,7 @@
 #define MINUTE_START apr_time_from_sec(1800000000) /* divides by 60 */
 #define THREADS 8
 #define TIMES 2000
+#define MANY 65536
 
 static void test_local(apr_pool_t *p)
 {
@@ -37,6 +39,39 @@ static void test_local(apr_pool_t *p)
     is_int(wa_local_limits_count(l, "r:b", 1,
                                  MINUTE_START + apr_time_from_sec(60), &reset),
            1, "for all");
+}
+
+/* However many addresses there are, they count, and take no room. */
+static void test_addresses(apr_pool_t *p)
+{
+    wa_local_limits *l = wa_local_limits_make(p);
+    apr_int64_t most = 0;
+    apr_size_t before, i;
+    int reset;
+
+    is_int(wa_local_limits_address(l, "192.0.2.1", 2, MINUTE_START, &reset), 2,
+           "an address");
+    is_int(reset, 60, "and the seconds that are left");
+    is_int(wa_local_limits_address(l, "192.0.2.1", 0, MINUTE_START, &reset), 2,
+           "looked at, it stays");
+    is_int(wa_local_limits_count(l, "r:192.0.2.1", 1, MINUTE_START, &reset), 1,
+           "it is no user");
+    is_int(wa_local_limits_address(
+               l, "192.0.2.1", 1, MINUTE_START + apr_time_from_sec(60), &reset),
+           1, "the next minute begins anew");
+    before = mallinfo2().uordblks;
+    for (i = 0; i < MANY; i++) {
+        char name[32];
+        apr_int64_t n;
+
+        apr_snprintf(name, sizeof(name), "2001:db8:0:%x::/64", (unsigned)i);
+        n = wa_local_limits_address(
+            l, name, 1, MINUTE_START + apr_time_from_sec(60), &reset);
+        most = n > most ? n : most;
+    }
+    ok(mallinfo2().uordblks < before + 65536, "many of them take no memory");
+    ok(most > 1 && most < 40, "few share a counter, at most %d of 65,536",
+       (int)most);
 }
 
 /* What counts must not keep the names it was given. */
@@ -113,6 +148,11 @@ static void test_headers(apr_pool_t *p)
     is_str(get(p, &s, "X-RateLimit-Remaining"), "599", "what is left");
     is_str(get(p, &s, "X-RateLimit-Reset"), "42", "until when");
 
+    s.anonymous = 1;
+    is_str(get(p, &s, "RateLimit-Policy"), "\"anonymous\";q=600;w=60",
+           "those of an address go by another name");
+    s.anonymous = 0;
+
     s.minute.limit = 20;
     s.minute.used = 18;
     s.minute.reset = 7;
@@ -136,6 +176,7 @@ int main(void)
     apr_pool_t *p = tap_start();
 
     test_local(p);
+    test_addresses(p);
     test_names(p);
     test_threads(p);
     test_headers(p);

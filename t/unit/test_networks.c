@@ -71,6 +71,21 @@ static const struct {
     { "nonsense", "192.0.2.1", 0 },
 };
 
+/* What an address is counted as. */
+static const struct {
+    const char *address, *client;
+} clients[] = {
+    { "192.0.2.1", "192.0.2.1" },
+    { "::ffff:192.0.2.1", "192.0.2.1" },
+    { "2001:db8:0:1::1", "2001:db8:0:1::/64" },
+    { "2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64" },
+    { "2001:db8:0:2::1", "2001:db8:0:2::/64" },
+    { "fe80::1%eth0", "fe80::/64" },
+    { "somebody", "?" },
+    { "", "?" },
+    { NULL, "?" },
+};
+
 static wa_code reads(apr_pool_t *p, const char *text, const char **networks)
 {
     json_t *list = wa_json_own(p, json_array());
@@ -100,6 +115,10 @@ int main(void)
                == cases[i].inside,
            "%s is %sin '%s'", cases[i].address ? cases[i].address : "nothing",
            cases[i].inside ? "" : "not ", cases[i].networks);
+    }
+    for (i = 0; i < sizeof(clients) / sizeof(clients[0]); i++) {
+        is_str(wa_networks_client(p, clients[i].address), clients[i].client,
+               "an address is counted");
     }
     list = wa_json_own(p, json_pack("[s, s]", "10.0.0.0/8", "::1"));
     ok(wa_networks_read(list, &networks, r) == WA_OK
