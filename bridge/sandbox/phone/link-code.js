@@ -7,17 +7,17 @@ import { loadPair } from './keys.js';
 const ROUNDS = 2 << 16;
 const derive = promisify(pbkdf2);
 
-const hkdf = (key, salt, info) => Buffer.from(hkdfSync('sha256', key, salt, info, 32));
+export const hkdf = (key, salt, info) => Buffer.from(hkdfSync('sha256', key, salt, info, 32));
 
-/** salt(32) iv(16) AES-256-CTR(key) */
-async function wrap(code, publicKey) {
+/** A key under the code: salt(32) iv(16) AES-256-CTR(key) */
+export async function wrap(code, publicKey) {
   const salt = randomBytes(32);
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-ctr', await derive(code, salt, ROUNDS, 32, 'sha256'), iv);
   return Buffer.concat([salt, iv, cipher.update(publicKey), cipher.final()]);
 }
 
-async function unwrap(code, wrapped) {
+export async function unwrap(code, wrapped) {
   const key = await derive(code, wrapped.subarray(0, 32), ROUNDS, 32, 'sha256');
   const decipher = createDecipheriv('aes-256-ctr', key, wrapped.subarray(32, 48));
   return Buffer.concat([decipher.update(wrapped.subarray(48)), decipher.final()]);

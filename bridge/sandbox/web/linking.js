@@ -1,12 +1,19 @@
-/** The page's part in linking a device: references to show, and signing back when a phone has scanned one. */
+/**
+ * The page's part in linking a device: references to show, or a code to type, and signing back when a phone has
+ * scanned or typed one.
+ */
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import { proto } from 'baileys/WAProto/index.js';
 import { accountMessage, deviceMessage } from '../lib/adv.js';
 import { generateKeyPair, sign, verify } from '../lib/curve.js';
-import { parseJid } from '../lib/jid.js';
+import { makeJid, parseJid } from '../lib/jid.js';
 import { bigEndian, bytes, child, childBytes, children, el } from '../lib/nodes.js';
 import { loadPair, makePhoneKeys } from '../phone/keys.js';
 import { Client } from '../wa/client.js';
+import { IqError } from '../wa/iq-error.js';
+import { CodeOffer } from './link-code.js';
+
+const CODE_TAG = 'link_code_companion_reg';
 
 const b64 = (b) => Buffer.from(b).toString('base64');
 
@@ -23,6 +30,8 @@ export class Linking {
   #admitted = false;
   #secret = randomBytes(32);
   #keys = makeKeys();
+  #offer = null;
+  #questions = new Map();
 
   /**
    * @param {import('../wa/server.js').WaServer} server
@@ -54,15 +63,67 @@ export class Linking {
     this.#client.close();
   }
 
+  /** Asks the server. @throws {IqError} its refusal */
+  #ask(content) {
+    const id = `page-${this.#questions.size + 1}`;
+    return new Promise((resolve, reject) => {
+      if (!this.#client.open) throw new Error('the connection was closed');
+      this.#questions.set(id, { resolve, reject });
+      this.#server.handle(this.#client, el('iq', { id, type: 'set', xmlns: 'md' }, [content]));
+    });
+  }
+
+  #answered({ attrs: { id, type }, content }) {
+    const { resolve, reject } = this.#questions.get(id);
+    const { code, text } = content?.find(({ tag }) => tag === 'error')?.attrs ?? {};
+    if (type === 'error') reject(new IqError(Number(code), text));
+    else resolve(content);
+  }
+
+  /**
+   * Offers a code that is typed on the phone of this number.
+   * @param {string} number digits
+   * @returns {Promise<string>} the code @throws {IqError} the server's refusal
+   */
+  async offerCode(number) {
+    const offer = new CodeOffer();
+    const wrapped = await offer.wrapped();
+    this.#offer = offer;
+    await this.#ask(el(CODE_TAG, { jid: makeJid(number), stage: 'companion_hello', should_show_push_notification: 'true' }, [
+      el('link_code_pairing_wrapped_companion_ephemeral_pub', {}, wrapped),
+    ]));
+    return offer.code;
+  }
+
+  /** Somebody has typed a code on the phone. */
+  async #onTyped(hello) {
+    const own = loadPair(this.#keys.identity);
+    const { bundle, secret } = await this.#offer.answer(own, {
+      wrapped: childBytes(hello, 'link_code_pairing_wrapped_primary_ephemeral_pub'), identity: childBytes(hello, 'primary_identity_pub'),
+    });
+    this.#secret = secret;
+    await this.#ask(el(CODE_TAG, { stage: 'companion_finish' }, [
+      el('link_code_pairing_ref', {}, childBytes(hello, 'link_code_pairing_ref')),
+      el('link_code_pairing_wrapped_key_bundle', {}, bundle),
+      el('companion_identity_public', {}, own.public),
+    ]));
+  }
+
   #closed() {
     this.#client.closed();
+    for (const { reject } of this.#questions.values()) reject(new Error('the connection was closed'));
     this.#server.gone(this.#client);
     setImmediate(() => (this.#admitted ? this.#handlers.onLinked(this.#record) : this.#handlers.onEnd()));
   }
 
   #onNode(node) {
     if (node.tag === 'stream:error' && node.attrs.code === '515') this.#admitted = true;
+    if (node.tag === 'notification' && this.#offer) this.#onTyped(child(node, CODE_TAG)).catch(() => this.close());
     if (node.tag !== 'iq') return;
+    if (this.#questions.has(node.attrs.id)) {
+      this.#answered(node);
+      return;
+    }
     const refs = child(node, 'pair-device');
     const success = child(node, 'pair-success');
     const answer = (type, content) => this.#server.handle(this.#client, el('iq', { id: node.attrs.id, type }, content));

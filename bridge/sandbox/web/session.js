@@ -1,4 +1,5 @@
 /** One open page: what it asks and is told, as JSON over its socket. */
+import { IqError } from '../wa/iq-error.js';
 import { Companion } from './companion.js';
 import { Linking } from './linking.js';
 
@@ -48,7 +49,7 @@ export class PageSession {
       this.#ws.terminate();
       return;
     }
-    const handle = { new: this.#begin, resume: this.#resume, send: this.#send, exists: this.#exists, logout: this.#logout }[message?.t];
+    const handle = { new: this.#begin, resume: this.#resume, send: this.#send, exists: this.#exists, code: this.#code, logout: this.#logout }[message?.t];
     if (!handle) {
       this.#ws.terminate();
       return;
@@ -150,6 +151,16 @@ export class PageSession {
 
   async #exists({ n, pn }) {
     this.send({ t: 'exists', n, exists: await this.#companion.exists(pn) });
+  }
+
+  /** A code to type instead of those to scan. */
+  async #code({ n, pn }) {
+    try {
+      this.send({ t: 'code', n, code: await this.#linking.offerCode(pn) });
+    } catch (err) {
+      if (err instanceof IqError) this.send({ t: 'code', n, refused: { code: err.code, text: err.message } });
+      else throw err;
+    }
   }
 
   async #logout() {

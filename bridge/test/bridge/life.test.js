@@ -11,8 +11,9 @@ import { createLogger } from '../../src/log.js';
 import { descendantsPss, memoryByEngine } from '../../src/memory.js';
 import { Limits } from '../../src/sessions/limits.js';
 import { Registry } from '../../src/sessions/registry.js';
+import { linkedByCode } from './lib/code-flow.js';
 import { fakeEngine } from './lib/fake-engine.js';
-import { atEnd, messageId, startBridge, startModule, startSandbox, temporaryDirectory } from './lib/processes.js';
+import { atEnd, startBridge, startModule, startSandbox, temporaryDirectory } from './lib/processes.js';
 import { eventually } from './lib/wait.js';
 
 /** A registry over two engines that do what the test says. */
@@ -95,53 +96,15 @@ test('memory is counted with all descendants', async (t) => {
   assert.ok(baileys > 10 * 1024 * 1024 && webjs > 10 * 1024 * 1024);
 });
 
-test('linked by a code that is typed on the phone', { timeout: 120000 }, async (t) => {
+test('linked by a code that is typed on the phone, baileys', { timeout: 120000 }, (t) => linkedByCode(t, 'baileys'));
+
+test('idle', { timeout: 120000 }, async (t) => {
   const sandbox = await startSandbox(t);
   const module = await startModule(t);
   const bridge = await startBridge(t, { sandbox, module });
   const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
-  const id = randomUUID();
-  const start = (body) => bridge.call('PUT', `/v1/sessions/${id}`, body);
+  const id = await bridge.link(own);
 
-  await t.test('a number that nobody has ends with a reason', async () => {
-    await start({ phone_number: '+4915100000000' });
-    const { data } = await module.status('disconnected');
-    assert.equal(data.reason, 'pairing_refused');
-    assert.ok(!module.events.items.some(({ type }) => type.startsWith('session.qr')));
-  });
-  await t.test('what is no number is refused', async () => {
-    assert.equal((await start({ phone_number: '0151' })).status, 400);
-  });
-  await t.test('the code is shown and told, with its expiry', async () => {
-    await start({ phone_number: own.number });
-    const { data } = await module.event('session.pairing_code');
-    assert.match(data.pairing_code, /^[0-9A-Z]{8}$/);
-    assert.ok(Date.parse(data.pairing_code_expires_at) > Date.now());
-    const state = await bridge.state(id);
-    assert.equal(state.status, 'qr_pending');
-    assert.equal(state.pairing_code, data.pairing_code);
-    assert.equal(state.qr_code, null);
-    assert.equal((await start({})).body.pairing_code, data.pairing_code, 'a start without number changes nothing');
-  });
-  await t.test('after a restart of the bridge there is a new one', async () => {
-    const from = module.events.items.length;
-    await bridge.kill();
-    await bridge.start();
-    await module.event('session.pairing_code', () => true, { from });
-  });
-  await t.test('a wrong code does not link, the right one does', async () => {
-    const code = (await bridge.state(id)).pairing_code;
-    await assert.rejects(sandbox.call('POST', `/phones/${own.id}/link-code`, { code: 'AAAAAAAA' }), /code_invalid/);
-    await sandbox.call('POST', `/phones/${own.id}/link-code`, { code });
-    const { data } = await module.status('connected');
-    assert.equal(data.phone_number, own.number);
-    assert.equal((await bridge.state(id)).pairing_code, null);
-    assert.equal((await bridge.send(id, { id: messageId(), to: friend.jid, text: 'by code' })).status, 200);
-  });
-  await t.test('with a phone linked a number changes nothing', async () => {
-    assert.equal((await start({ phone_number: own.number })).body.status, 'connected');
-  });
   await t.test('a session in which nothing happens is ended when asked', async () => {
     const idle = (seconds) => bridge.call('POST', `/v1/sessions/${id}/idle`, { seconds });
     assert.equal((await idle(3600)).body.status, 'connected');
@@ -155,7 +118,7 @@ test('linked by a code that is typed on the phone', { timeout: 120000 }, async (
   });
   await t.test('and comes back without a code', async () => {
     const from = module.events.items.length;
-    await start({});
+    await bridge.call('PUT', `/v1/sessions/${id}`, {});
     await bridge.connected(id, from);
   });
 });

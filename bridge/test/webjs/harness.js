@@ -105,11 +105,13 @@ export async function openAccount(t, world, { times = {}, skip = [], webjs = {},
     gate: engine.starts,
     inbound,
     profile: account.profile,
-    connect() {
+    connect({ pairingPhone = null } = {}) {
       const told = new Record();
       const tell = (name) => (value) => told.push({ name, ...value });
       const link = account.connect({
+        pairingPhone,
         onQr: tell('qr'),
+        onPairingCode: tell('pairing_code'),
         onOpen: tell('open'),
         onInterrupted: tell('interrupted'),
         onClose: tell('close'),

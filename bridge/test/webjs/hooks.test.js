@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wantId } from '../../src/engines/webjs/hooks.js';
+import { Nudge, wantId } from '../../src/engines/webjs/hooks.js';
 import { eventually } from '../bridge/lib/wait.js';
 import { libraryClient, misbehave, openAccount, startWorld } from './harness.js';
 
@@ -207,6 +207,54 @@ test('hooks', async (t) => {
     const session = await whileAway(t, []);
     await session.inbound.until((items) => items.find(({ text }) => text === 'while you were out'), 'the missed message');
     assert.equal(session.inbound.items.length, 2);
+  });
+
+  async function refused(t, skip) {
+    const session = await openAccount(t, world, { skip, times: { startMs: 8000 } });
+    const link = session.connect({ pairingPhone: '+4915100000000' });
+    const { kind } = await link.until('close');
+    assert.ok(!link.told.items.some(({ name }) => name === 'pairing_code'));
+    return kind;
+  }
+
+  await t.test('refusedCode: WhatsApp gives no code for a number, and the session hears of it', async (t) => {
+    assert.equal(await refused(t, []), 'pairing_refused');
+  });
+
+  await t.test('refusedCode, left out: it waits until the start takes too long', async (t) => {
+    assert.equal(await refused(t, ['refusedCode']), 'network');
+  });
+
+  /** The connection on which a code to type was made is lost. */
+  async function codeLost(t, { skip = [], times = {} }) {
+    const own = await world.phone();
+    const session = await openAccount(t, world, { skip, times });
+    const link = session.connect({ pairingPhone: own.number });
+    const { code } = await link.until('pairing_code');
+    world.sandbox.server.pairing.clients().forEach((client) => client.close());
+    return { own, link, code };
+  }
+
+  await t.test('lostCode: there is another one, and it links', async (t) => {
+    const { own, link, code: first } = await codeLost(t, {});
+    const { code } = await link.until('pairing_code', (told) => told.code !== first);
+    await own.linkByCode(code);
+    await link.until('open');
+  });
+
+  await t.test('lostCode, left out: the dead one stays', async (t) => {
+    const { link, code: first } = await codeLost(t, { skip: ['lostCode'], times: { pairingMs: 4000 } });
+    assert.equal((await link.until('close')).kind, 'qr_timeout');
+    assert.deepEqual(link.told.items.filter(({ name }) => name === 'pairing_code').map(({ code }) => code), [first]);
+  });
+
+  await t.test('idleCodes: a code to type does not end with those to scan', async () => {
+    const asked = [];
+    const nudge = (phoneNumber) => new Nudge({ pupPage: { evaluate: async () => asked.push(phoneNumber) }, options: { pairWithPhoneNumber: { phoneNumber } } });
+    const idle = { state: 'UNPAIRED_IDLE', hasSynced: false, ready: false, codeLost: false };
+    assert.equal(await nudge('4915111111111').after(idle), false);
+    assert.equal(await nudge('').after(idle), true);
+    assert.deepEqual(asked, ['']);
   });
 
   await t.test('missedMessages, left out: it is not', async (t) => {

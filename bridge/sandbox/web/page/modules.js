@@ -19,7 +19,7 @@ export function makeModules(page) {
     WAWebCmd: { Cmd: cmd },
     WAWebConnModel: { Conn: Object.assign(conn, { serialize: () => ({ pushname: conn.pushname, platform: conn.platform }) }) },
     WAWebOfflineHandler: { OfflineMessageHandler: { getOfflineDeliveryProgress: () => 100 } },
-    WAWebAltDeviceLinkingApi: { setPairingType: none, initializeAltDeviceLinking: none, startAltLinkingFlow: none },
+    WAWebAltDeviceLinkingApi: { setPairingType: none, initializeAltDeviceLinking: async () => {}, startAltLinkingFlow: (number) => socket.offerCode(number) },
     WABase64: { encodeB64: b64 },
     WAWebCompanionRegClientUtils: { DEVICE_PLATFORM: '1' },
     WAWebAdvSignatureApi: {},

@@ -91,7 +91,8 @@ export class SocketModel extends Model {
         onAck(message);
         break;
       case 'exists':
-        this.#questions.get(message.n)?.(message.exists);
+      case 'code':
+        this.#questions.get(message.n)?.(message);
         this.#questions.delete(message.n);
         break;
       case 'state':
@@ -134,13 +135,29 @@ export class SocketModel extends Model {
     return this.#post(message);
   }
 
-  /** @returns {Promise<boolean>} whether the number is on WhatsApp */
-  exists(pn) {
+  #ask(question) {
     const n = ++this.#counter;
     return new Promise((resolve, reject) => {
       this.#questions.set(n, resolve);
-      if (!this.#post({ t: 'exists', n, pn })) reject(new Error('not connected'));
+      if (!this.#post({ ...question, n })) reject(new Error('not connected'));
     });
+  }
+
+  /** @returns {Promise<boolean>} whether the number is on WhatsApp */
+  async exists(pn) {
+    return (await this.#ask({ t: 'exists', pn })).exists;
+  }
+
+  /**
+   * Codes to scan go on beside it, and may run out before it does.
+   * @returns {Promise<string>} a code to type on the phone of this number; fails with the real page's error
+   */
+  async offerCode(pn) {
+    const { code, refused } = await this.#ask({ t: 'code', pn });
+    if (refused) {
+      throw Object.assign(new Error(), { name: 'CompanionHelloError', type: { name: 'IQErrorBadRequest', value: { text: 'bad-request', code: refused.code } } });
+    }
+    return code;
   }
 
   async logout() {

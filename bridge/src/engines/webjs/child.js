@@ -7,7 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { killGroup } from './browser.js';
 import {
-  acksOf, hookedLibrary, messagesSince, missingModules, Nudge, pageScript, probe, takeIdBack, wantId,
+  acksOf, hookedLibrary, messagesSince, missingModules, Nudge, pageScript, probe, takeIdBack, UNPAIRED, wantId,
 } from './hooks.js';
 import { toChatId, toJid } from './messages.js';
 import { within } from '../../within.js';
@@ -69,13 +69,15 @@ class Driver {
   }
 
   async start() {
-    const { dir, executablePath, headless, args, userAgent, skipHooks, webVersion, webVersionDir, authMs } = this.#options;
+    const { dir, executablePath, headless, args, userAgent, skipHooks, webVersion, webVersionDir, authMs, pairingPhone, pairingMs } = this.#options;
     const { Client, Auth } = hookedLibrary(createRequire(import.meta.url)('whatsapp-web.js'), skipHooks);
     this.#client = new Client({
       authStrategy: new Auth({ dataPath: dir, clientId: 'profile' }),
       authTimeoutMs: authMs,
       userAgent,
       evalOnNewDoc: pageScript(skipHooks),
+      // One code; the library's timer for the next one comes too late for it.
+      ...(pairingPhone ? { pairWithPhoneNumber: { phoneNumber: pairingPhone, intervalMs: 2 * pairingMs } } : {}),
       // A version is pinned by the operator or not at all; nothing is fetched from elsewhere or written.
       ...(webVersion ? { webVersion } : {}),
       webVersionCache: webVersion ? { type: 'local', path: webVersionDir, strict: true } : { type: 'none' },
@@ -103,6 +105,8 @@ class Driver {
     const client = this.#client;
     client.on('browser', () => this.#onBrowser());
     client.on('qr', (code) => this.tell({ type: 'qr', code }));
+    client.on('code', (code) => this.tell({ type: 'pairing_code', code }));
+    client.on('code_refused', (error) => void this.#onCodeRefused(error));
     client.on('authenticated', () => this.#onAuthenticated());
     client.on('ready', () => this.#onReady().catch((error) => this.#fail(error)));
     client.on('change_state', (state) => this.#onState(state));
@@ -123,8 +127,18 @@ class Driver {
     pupBrowser.on('disconnected', () => this.close('network', 'browser_gone'));
     pupPage.on('error', () => this.close('network', 'page_crashed'));
     pupPage.on('close', () => this.close('network', 'page_closed'));
-    this.#nudge = new Nudge(pupPage, this.#options.skipHooks);
+    this.#nudge = new Nudge(this.#client, this.#options.skipHooks);
     this.#probe();
+  }
+
+  /** There is no code to type: WhatsApp gave none, unless something else is wrong. */
+  async #onCodeRefused(error) {
+    const { state } = await within(this.#options.probeDeadlineMs, this.#page.evaluate(probe), 'an answer of the page').catch(() => ({}));
+    if (UNPAIRED.has(state) && !CHANGED_PAGE.test(words(error))) {
+      this.close('pairing_refused', words(error));
+    } else {
+      this.#fail(error);
+    }
   }
 
   #onAuthenticated() {

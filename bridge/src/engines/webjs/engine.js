@@ -16,7 +16,7 @@ import { describeChange, describeInbound } from './messages.js';
 const VERSION = '1.34.7';
 
 const CAPABILITIES = [
-  'qr', 'text', 'image', 'document', 'video', 'audio', 'voice', 'receipts', 'inbound', 'inbound_media', 'contact_check',
+  'qr', 'pairing_code', 'text', 'image', 'document', 'video', 'audio', 'voice', 'receipts', 'inbound', 'inbound_media', 'contact_check',
 ];
 /** A browser's connection breaks on what is not much larger. */
 const MEDIA_MAX_BYTES = 50 * 1024 * 1024;

@@ -14,10 +14,15 @@ export const HOOKS = [
   'lateReady',
   'idleCodes',
   'missedMessages',
+  'refusedCode',
+  'lostCode',
 ];
 
 const INJECT_TRIES = 4;
 const NAVIGATED = /Execution context was destroyed|Execution context is not available|Cannot find context|frame got detached/i;
+
+/** States of a page that is connected and waits for a phone. */
+export const UNPAIRED = new Set(['UNPAIRED', 'UNPAIRED_IDLE']);
 
 /** How long the page may be synced without the library having noticed. */
 const LATE_READY_MS = 1000;
@@ -124,6 +129,7 @@ function takeDocument() {
  * - singleAttach: two "ready" at once attach all listeners twice, or fail.
  * - keepProfile: LocalAuth deletes the profile under the running browser at a logout; what is linked next in
  *   the same browser would be lost with it. The bridge deletes profiles when their browser is gone.
+ * - refusedCode: the library asks for a code to type and does not wait; when WhatsApp gives none, nobody hears of it.
  */
 export function hookedLibrary({ Client, LocalAuth }, skip = []) {
   const skips = new Set(skip);
@@ -175,6 +181,27 @@ export function hookedLibrary({ Client, LocalAuth }, skip = []) {
       }
     }
 
+    async requestPairingCode(...asked) {
+      try {
+        await super.requestPairingCode(...asked);
+        await this.pupPage.evaluate(watchCode);
+      } catch (error) {
+        if (skips.has('refusedCode')) {
+          throw error;
+        }
+        // The new document asks again.
+        if (!NAVIGATED.test(error?.message)) {
+          this.emit('code_refused', error);
+        }
+      }
+    }
+
+    /** The code is dead: another one for the same number. */
+    renewPairingCode() {
+      const { phoneNumber, showNotification, intervalMs } = this.options.pairWithPhoneNumber;
+      return this.requestPairingCode(phoneNumber, showNotification, intervalMs);
+    }
+
     attachEventListeners() {
       if (skips.has('singleAttach')) {
         return super.attachEventListeners();
@@ -189,9 +216,25 @@ export function hookedLibrary({ Client, LocalAuth }, skip = []) {
   return { Client: BridgeClient, Auth: BridgeAuth };
 }
 
+/** A code to type dies with the connection on which it was made; this remembers that it was lost. Runs in the page. */
+function watchCode() {
+  const watched = window.__bridge.codeLost !== undefined;
+  window.__bridge.codeLost = false;
+  if (!watched) {
+    window.require('WAWebSocketModel').Socket.on('change:state', (socket, state) => {
+      window.__bridge.codeLost ||= state === 'OPENING' || state === 'TIMEOUT';
+    });
+  }
+}
+
 /** What the page says about itself. Runs in the page. */
 export function probe() {
-  const answer = { origin: location.origin, version: window.Debug?.VERSION ?? null, ready: typeof window.WWebJS !== 'undefined' };
+  const answer = {
+    origin: location.origin,
+    version: window.Debug?.VERSION ?? null,
+    ready: typeof window.WWebJS !== 'undefined',
+    codeLost: window.__bridge?.codeLost ?? false,
+  };
   try {
     const { state, hasSynced } = window.require('WAWebSocketModel').Socket;
     return { ...answer, state, hasSynced };
@@ -203,20 +246,24 @@ export function probe() {
 /**
  * Looks at what probe() said and does what the library forgets:
  * - lateReady: "synced" came before the library listened, and it never asks;
- * - idleCodes: codes have run out; the library would ask for new ones in Node instead of in the page.
+ * - idleCodes: codes have run out; the library would ask for new ones in Node instead of in the page. A code to type
+ *   does not run out with those to scan, and new ones would end it;
+ * - lostCode: the page has connected again, and the code to type is that of the connection before.
  */
 export class Nudge {
+  #client;
   #page;
   #skip;
   #syncedAt = null;
 
-  constructor(page, skip = []) {
-    this.#page = page;
+  constructor(client, skip = []) {
+    this.#client = client;
+    this.#page = client.pupPage;
     this.#skip = new Set(skip);
   }
 
-  /** @returns {Promise<boolean>} whether new codes were asked for */
-  async after({ state, hasSynced, ready }) {
+  /** @returns {Promise<boolean>} whether new codes to scan were asked for */
+  async after({ state, hasSynced, ready, codeLost }) {
     if (!hasSynced || ready) {
       this.#syncedAt = null;
     } else if (this.#syncedAt === null) {
@@ -224,6 +271,12 @@ export class Nudge {
     } else if (Date.now() - this.#syncedAt > LATE_READY_MS && !this.#skip.has('lateReady')) {
       this.#syncedAt = Date.now();
       await this.#page.evaluate(() => window.onAppStateHasSyncedEvent?.());
+    }
+    if (this.#client.options.pairWithPhoneNumber.phoneNumber) {
+      if (codeLost && UNPAIRED.has(state) && !this.#skip.has('lostCode')) {
+        await this.#client.renewPairingCode();
+      }
+      return false;
     }
     if (state === 'UNPAIRED_IDLE' && !this.#skip.has('idleCodes')) {
       await this.#page.evaluate(() => window.require('WAWebCmd').Cmd.refreshQR());

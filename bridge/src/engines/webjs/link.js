@@ -36,6 +36,8 @@ export const TIMES = {
   memoryMs: 30000,
   /** All codes together. */
   codesMs: 300000,
+  /** A code that is typed. */
+  pairingMs: 160000,
   /** Messages without acknowledgement: so long, and so many, and the browser is started anew. */
   ackMs: 60000,
   maxUnacknowledged: 3,
@@ -124,7 +126,8 @@ export class Link {
   #options(target) {
     const { chromium, webVersion, webVersionDir, times, skipHooks } = this.#context;
     const { path: executablePath, headless, userAgent } = chromium;
-    return { dir: this.#account.dir, executablePath, headless, userAgent, args: chromiumFlags(target), webVersion, webVersionDir, skipHooks, ...times };
+    const pairingPhone = this.#account.linked ? null : (this.#handlers.pairingPhone?.slice(1) ?? null);
+    return { pairingPhone, dir: this.#account.dir, executablePath, headless, userAgent, args: chromiumFlags(target), webVersion, webVersionDir, skipHooks, ...times };
   }
 
   /** Something must happen in this time. */
@@ -157,6 +160,9 @@ export class Link {
     switch (message.type) {
       case 'qr':
         this.#onQr(message.code);
+        break;
+      case 'pairing_code':
+        this.#onPairingCode(message.code);
         break;
       case 'new_codes':
         this.#codes = 0;
@@ -216,6 +222,14 @@ export class Link {
     this.#codes += 1;
     const expires = Math.min(Date.now() + life, this.#codesUntil);
     this.#handlers.onQr({ code, expiresAt: new Date(expires).toISOString() });
+  }
+
+  #onPairingCode(code) {
+    this.#inTime('start');
+    this.#leaveGate?.();
+    const { pairingMs } = this.#context.times;
+    this.#deadline('codes', pairingMs, 'codes_timeout', 'qr_timeout');
+    this.#handlers.onPairingCode({ code, expiresAt: new Date(Date.now() + pairingMs).toISOString() });
   }
 
   #onOpen({ phone, pushName, version, alias }) {
