@@ -4,26 +4,44 @@
 
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 
 #include "../core/wa_bulk.h"
+#include "../core/wa_media.h"
 #include "../core/wa_sessions.h"
 
 #define ITEMS_MAX 1000
 
+/* A file to send, for all that have no text and say nothing else. */
+#define FILE_FIELDS                                                            \
+    { "media_id", WA_F_STRING, 0, 36, 36, NULL },                              \
+        { "caption", WA_F_STRING, 0, 1, WA_CAPTION_MAX, NULL },                \
+    {                                                                          \
+        "type", WA_F_STRING, 0, 1, 16, wa_media_send_types                     \
+    }
+
 const wa_field wa_api_bulk_fields[] = {
     { "messages", WA_F_ARRAY, 1, 1, ITEMS_MAX, NULL },
     { "session", WA_F_STRING, 0, 1, 64, NULL },
+    FILE_FIELDS,
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
 
 static const wa_field item_fields[] = {
     { "recipient", WA_F_STRING, 1, 1, 64, NULL },
-    { "text", WA_F_STRING, 1, 1, WA_TEXT_MAX, NULL },
+    { "text", WA_F_STRING, 0, 1, WA_TEXT_MAX, NULL },
+    FILE_FIELDS,
     { "client_ref", WA_F_STRING, 0, 1, 255, NULL },
     { "scheduled_at", WA_F_STRING, 0, 1, 64, NULL },
     { NULL, WA_F_STRING, 0, 0, 0, NULL }
 };
+
+typedef struct reading {
+    wa_req *req;
+    const char *session;
+    apr_hash_t *media; /* those that any of them names, by id */
+} reading;
 
 /* Pointers are into the whole body. */
 static void point_into(wa_result *r, int index)
@@ -37,8 +55,72 @@ static void point_into(wa_result *r, int index)
     }
 }
 
-static wa_message *read_message(wa_req *req, const json_t *j,
-                                const char *session, wa_result *r)
+/* An item's own, or the one for all. */
+static const char *of_file(const reading *all, const json_t *j,
+                           const char *name)
+{
+    const char *own = wa_json_str(j, name);
+
+    return own ? own : wa_json_str(all->req->json, name);
+}
+
+/* An id as the database writes it. */
+static const char *small_letters(apr_pool_t *p, const char *id)
+{
+    char *copy = apr_pstrdup(p, id), *c;
+
+    for (c = copy; *c; c++) {
+        *c = (char)apr_tolower(*c);
+    }
+    return copy;
+}
+
+/* It has a file, as it has no text. */
+static wa_code read_file(const reading *all, const json_t *j,
+                         wa_message_order *order, wa_result *r)
+{
+    const char *id = of_file(all, j, "media_id");
+    wa_code code;
+
+    if (!id) {
+        return wa_fail_field(r, "/text", "required",
+                             "A text or a media_id is needed");
+    }
+    order->media = apr_hash_get(all->media, small_letters(r->p, id),
+                                APR_HASH_KEY_STRING);
+    order->text = of_file(all, j, "caption");
+    code = wa_media_check_there(order->media, id, r);
+    return code == WA_OK
+               ? wa_media_send_type(order->media, of_file(all, j, "type"),
+                                    order->text, &order->type, r)
+               : code;
+}
+
+/* What belongs to a file has no business with a text. */
+static wa_code check_text(const json_t *j, wa_result *r)
+{
+    static const char *const names[] = { "media_id", "caption", "type" };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (wa_json_str(j, names[i])) {
+            wa_fail_field(r, apr_pstrcat(r->p, "/", names[i], NULL), "unknown",
+                          "A message with a text has no file");
+        }
+    }
+    return r->code;
+}
+
+static wa_code read_content(const reading *all, const json_t *j,
+                            wa_message_order *order, wa_result *r)
+{
+    order->type = "text";
+    order->text = wa_json_str(j, "text");
+    return order->text ? check_text(j, r) : read_file(all, j, order, r);
+}
+
+static wa_message *read_message(const reading *all, const json_t *j,
+                                wa_result *r)
 {
     wa_message_order order;
 
@@ -47,26 +129,56 @@ static wa_message *read_message(wa_req *req, const json_t *j,
         return NULL;
     }
     memset(&order, 0, sizeof(order));
-    order.session = session;
-    order.type = "text";
+    order.session = all->session;
     order.recipient = wa_json_str(j, "recipient");
-    order.text = wa_json_str(j, "text");
     order.client_ref = wa_json_str(j, "client_ref");
     if (wa_json_check(j, item_fields, r) != WA_OK
+        || read_content(all, j, &order, r) != WA_OK
         || wa_message_read_schedule(wa_json_str(j, "scheduled_at"),
                                     "/scheduled_at", &order.scheduled_at, r)
                != WA_OK) {
         return NULL;
     }
-    return wa_message_make(req, &order, r);
+    return wa_message_make(all->req, &order, r);
 }
 
-static int read_items(wa_req *req, const char *session, wa_bulk_item **items)
+/* All files that are named, by one question. */
+static wa_code find_media(wa_app *app, reading *all, const json_t *list,
+                          wa_result *r)
 {
-    const json_t *list = json_object_get(req->json, "messages");
+    apr_array_header_t *ids = apr_array_make(all->req->pool, 8,
+                                             sizeof(const char *));
+    const char *last = wa_json_str(all->req->json, "media_id");
     json_t *j;
     size_t i;
 
+    if (last) {
+        APR_ARRAY_PUSH(ids, const char *) = last;
+    }
+    json_array_foreach(list, i, j)
+    {
+        const char *id = wa_json_str(j, "media_id");
+
+        if (id && (!last || strcmp(id, last))) {
+            APR_ARRAY_PUSH(ids, const char *) = id;
+            last = id;
+        }
+    }
+    return wa_media_get_many(app, all->req, ids, &all->media, r);
+}
+
+static wa_code read_items(wa_app *app, wa_req *req, const char *session,
+                          wa_bulk_item **items, wa_result *r)
+{
+    const json_t *list = json_object_get(req->json, "messages");
+    reading all = { req, session, NULL };
+    json_t *j;
+    size_t i;
+    wa_code code = find_media(app, &all, list, r);
+
+    if (code != WA_OK) {
+        return code;
+    }
     *items = apr_pcalloc(req->pool,
                          json_array_size(list) * sizeof(wa_bulk_item));
     json_array_foreach(list, i, j)
@@ -74,10 +186,10 @@ static int read_items(wa_req *req, const char *session, wa_bulk_item **items)
         wa_bulk_item *item = &(*items)[i];
 
         item->r = wa_result_make(req->pool);
-        item->message = read_message(req, j, session, item->r);
+        item->message = read_message(&all, j, item->r);
         point_into(item->r, (int)i);
     }
-    return (int)json_array_size(list);
+    return WA_OK;
 }
 
 /* {"data": [{index, status, id, client_ref} or {index, status, problem}]} */
@@ -113,9 +225,13 @@ static wa_code send_items(wa_app *app, wa_req *req, wa_resp *resp,
     wa_bulk_item *items;
     wa_idem_found *found = NULL;
     wa_resp *answer = wa_resp_make(req->pool);
-    int n = read_items(req, session, &items), charged = 0;
-    wa_code code = wa_bulk_charge(app, req, items, n, &charged, r);
+    int n = (int)json_array_size(json_object_get(req->json, "messages"));
+    int charged = 0;
+    wa_code code = read_items(app, req, session, &items, r);
 
+    if (code == WA_OK) {
+        code = wa_bulk_charge(app, req, items, n, &charged, r);
+    }
     if (code != WA_OK) {
         return code;
     }

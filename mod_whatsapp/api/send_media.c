@@ -13,13 +13,10 @@
 #include "../core/wa_principal.h"
 #include "form.h"
 
-static const char *const types[] = { "image", "video",    "audio",
-                                     "voice", "document", NULL };
-
 #define COMMON                                                                 \
     { "recipient", WA_F_STRING, 1, 1, 64, NULL },                              \
         { "caption", WA_F_STRING, 0, 1, WA_CAPTION_MAX, NULL },                \
-        { "type", WA_F_STRING, 0, 1, 16, types },                              \
+        { "type", WA_F_STRING, 0, 1, 16, wa_media_send_types },                \
         { "session", WA_F_STRING, 0, 1, 64, NULL },                            \
         { "scheduled_at", WA_F_STRING, 0, 1, 64, NULL },                       \
     {                                                                          \
@@ -37,50 +34,18 @@ const wa_field wa_api_send_media_fields[] = {
 static const wa_field form_fields[] = { COMMON,
                                         { NULL, WA_F_STRING, 0, 0, 0, NULL } };
 
-/* What is sent as what: anything as a document, a voice note as Ogg. */
-static wa_code choose_type(const wa_media *m, const char *wanted,
-                           const char **type, wa_result *r)
-{
-    const wa_file_type *t = m->mime_type ? wa_file_type_by_mime(m->mime_type)
-                                         : wa_file_type_by_name(m->file_name);
-    const char *kind = t ? wa_file_kind_name(t->kind) : "document";
-
-    *type = wanted ? wanted : kind;
-    if (!m->mime_type || !strcmp(*type, "document") || !strcmp(*type, kind)
-        || (!strcmp(*type, "voice") && !strcmp(m->mime_type, "audio/ogg"))) {
-        return WA_OK;
-    }
-    return wa_fail_field(r, "/type", "value",
-                         "A file of type %s can't be sent as %s", m->mime_type,
-                         *type);
-}
-
-static wa_code check_caption(const char *type, const char *caption,
-                             wa_result *r)
-{
-    return caption && (!strcmp(type, "audio") || !strcmp(type, "voice"))
-               ? wa_fail_field(r, "/caption", "value",
-                               "Audio and voice notes have no caption")
-               : WA_OK;
-}
-
 /* One that is there. */
 static wa_code find_media(wa_app *app, wa_req *req, const char *id,
                           wa_media **media, wa_result *r)
 {
+    wa_result *why = wa_result_make(req->pool);
     wa_code code = wa_media_get(app, req->pool, req->request_id,
-                                req->principal->user_id, id, media, r);
+                                req->principal->user_id, id, media, why);
 
-    if (code == WA_E_NOT_FOUND) {
-        return wa_fail(r, WA_E_MEDIA_NOT_FOUND, "There is no media %s", id);
+    if (code == WA_OK || code == WA_E_NOT_FOUND) {
+        return wa_media_check_there(*media, id, r);
     }
-    if (code == WA_OK && !strcmp((*media)->state, "fetching")) {
-        return wa_fail_retry(r, WA_E_MEDIA_NOT_READY, 2, NULL);
-    }
-    if (code == WA_OK && !(*media)->file) {
-        return wa_fail(r, WA_E_MEDIA_NOT_FOUND,
-                       "The file of media %s is not there", id);
-    }
+    *r = *why;
     return code;
 }
 
@@ -177,10 +142,8 @@ WA_API_HANDLER(wa_api_send_media)
     order.media = media;
     order.text = wa_json_str(req->json, "caption");
     order.async |= !strcmp(media->state, "fetching");
-    code = choose_type(media, wa_json_str(req->json, "type"), &order.type, r);
-    if (code == WA_OK) {
-        code = check_caption(order.type, order.text, r);
-    }
+    code = wa_media_send_type(media, wa_json_str(req->json, "type"), order.text,
+                              &order.type, r);
     if (code == WA_OK) {
         code = wa_api_order_send(app, req, resp, &order, r);
     }

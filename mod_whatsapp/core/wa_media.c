@@ -349,6 +349,77 @@ wa_code wa_media_page(wa_app *app, apr_pool_t *p, const char *request_id,
     return WA_OK;
 }
 
+wa_code wa_media_get_many(wa_app *app, const wa_req *req,
+                          const apr_array_header_t *ids, apr_hash_t **found,
+                          wa_result *r)
+{
+    const char **uuids = apr_palloc(req->pool, ((apr_size_t)ids->nelts + 1)
+                                                   * sizeof(const char *));
+    wa_db_rows *rows;
+    int i, n = 0;
+    wa_code code;
+
+    *found = apr_hash_make(req->pool);
+    for (i = 0; i < ids->nelts; i++) {
+        const char *id = APR_ARRAY_IDX(ids, i, const char *);
+
+        if (wa_id_is_uuid(id)) {
+            uuids[n++] = id;
+        }
+    }
+    if (!n) {
+        return WA_OK;
+    }
+    code = WA_TX_QUERY(app, req->pool, req->request_id, WA_SQL_MEDIA_BY_IDS,
+                       &rows, r, req->principal->user_id,
+                       wa_db_p_array(req->pool, uuids, n));
+    for (i = 0; code == WA_OK && i < wa_db_count(rows); i++) {
+        const wa_media *m = wa_media_from_row(req->pool, rows, i);
+
+        apr_hash_set(*found, m->id, APR_HASH_KEY_STRING, m);
+    }
+    return code;
+}
+
+/* --- sending ---------------------------------------------------------------
+ */
+
+const char *const wa_media_send_types[] = { "image", "video",    "audio",
+                                            "voice", "document", NULL };
+
+wa_code wa_media_check_there(const wa_media *m, const char *id, wa_result *r)
+{
+    if (!m) {
+        return wa_fail(r, WA_E_MEDIA_NOT_FOUND, "There is no media %s", id);
+    }
+    if (!strcmp(m->state, "fetching")) {
+        return wa_fail_retry(r, WA_E_MEDIA_NOT_READY, 2, NULL);
+    }
+    return m->file ? WA_OK
+                   : wa_fail(r, WA_E_MEDIA_NOT_FOUND,
+                             "The file of media %s is not there", id);
+}
+
+wa_code wa_media_send_type(const wa_media *m, const char *wanted,
+                           const char *caption, const char **type, wa_result *r)
+{
+    const wa_file_type *t = m->mime_type ? wa_file_type_by_mime(m->mime_type)
+                                         : wa_file_type_by_name(m->file_name);
+    const char *kind = t ? wa_file_kind_name(t->kind) : "document";
+
+    *type = wanted ? wanted : kind;
+    if (m->mime_type && strcmp(*type, "document") && strcmp(*type, kind)
+        && (strcmp(*type, "voice") || strcmp(m->mime_type, "audio/ogg"))) {
+        return wa_fail_field(r, "/type", "value",
+                             "A file of type %s can't be sent as %s",
+                             m->mime_type, *type);
+    }
+    return caption && (!strcmp(*type, "audio") || !strcmp(*type, "voice"))
+               ? wa_fail_field(r, "/caption", "value",
+                               "Audio and voice notes have no caption")
+               : WA_OK;
+}
+
 /* --- letting go ------------------------------------------------------------
  */
 

@@ -10,6 +10,8 @@
 #ifndef WA_MEDIA_H
 #define WA_MEDIA_H
 
+#include <apr_hash.h>
+
 #include "../base/wa_file_type.h"
 #include "../base/wa_http_msg.h"
 #include "wa_app.h"
@@ -93,6 +95,30 @@ void wa_media_copy(apr_pool_t *p, const wa_media *from, wa_media *to);
 wa_code wa_media_get(wa_app *app, apr_pool_t *p, const char *request_id,
                      const char *user_id, const char *id, wa_media **media,
                      wa_result *r);
+
+/** Those of many that the user has.
+ * @param ids texts; what is no UUID is passed over
+ * @param found the wa_media by their ids, in small letters
+ * @return WA_OK, … */
+wa_code wa_media_get_many(wa_app *app, const wa_req *req,
+                          const apr_array_header_t *ids, apr_hash_t **found,
+                          wa_result *r);
+
+/** What a file can be sent as, ended by NULL. */
+extern const char *const wa_media_send_types[];
+
+/** Is it there, to be sent? @param media NULL: there is none
+ * @return WA_OK, WA_E_MEDIA_NOT_FOUND, WA_E_MEDIA_NOT_READY */
+wa_code wa_media_check_there(const wa_media *media, const char *id,
+                             wa_result *r);
+
+/** What a file is sent as: anything as a document, a voice note as Ogg.
+ * @param wanted by the client, or NULL
+ * @param caption or NULL
+ * @return WA_OK; WA_E_INVALID with /type or /caption */
+wa_code wa_media_send_type(const wa_media *media, const char *wanted,
+                           const char *caption, const char **type,
+                           wa_result *r);
 
 /** A file that whatsappd is to fetch from a URL.
  * @param file_name wanted, or NULL

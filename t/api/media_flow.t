@@ -22,20 +22,7 @@ sub send_json {
     return api(POST => '/messages/send-media', key => $user->{key}, body => { recipient => $phone->{number}, %$body }, headers => \%headers);
 }
 
-# The message as the phone has it, once its file is there: [type, text, name, SHA-256 of its bytes].
-sub on_phone {
-    my ($message) = @_;
-    my $got = wait_until {
-        my ($m) = grep { $_->{id} eq $message->{whatsapp_id} } inbox($phone);
-        $m && $m->{media} && $m->{media}{sha256} && $m->{media}{state} ne 'waiting' && $m;
-    } 60, 'the file is on the phone';
-    my $file;
-    wait_until {
-        $file = call(GET => "$ENV{WA_TEST_SANDBOX_URL}/phones/$phone->{id}/messages/$got->{id}/file");
-        $file->{status} == 200;
-    } 60, 'the phone shows the file';
-    return [$got->{type}, $got->{text}, $got->{media}{file_name}, sha256_hex($file->{content})];
-}
+sub on_phone { my ($message) = @_; return file_on($phone, $message->{whatsapp_id}) }
 sub done { my ($id, $seconds) = @_; my $m; wait_until { $m = message($user, $id); $m->{status} ne 'pending' } $seconds || 60, 'the message is sent or failed'; return $m }
 
 step 'a phone is linked' => sub {

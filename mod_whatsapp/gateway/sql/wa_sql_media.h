@@ -40,6 +40,10 @@
     X(MEDIA_BY_ID,                                                            \
       "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d"                          \
       " WHERE d.user_id = $1 AND d.id = $2")                                  \
+    /* Those of many. $1 user, $2 array of ids */                             \
+    X(MEDIA_BY_IDS,                                                           \
+      "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d"                          \
+      " WHERE d.user_id = $1 AND d.id = ANY ($2::uuid[])")                    \
     /* For the bridge. $1 id */                                               \
     X(MEDIA_FOR_BRIDGE,                                                       \
       "SELECT " WA_SQL_MEDIA_COLUMNS " FROM media d"                          \

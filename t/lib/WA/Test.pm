@@ -14,13 +14,14 @@ use Exporter ();
 use Test::More ();
 use Apache::Test qw(-withtestmore);
 use Apache::TestUtil qw(t_cmp t_debug);
+use Digest::SHA qw(sha256_hex);
 use Time::HiRes qw(time sleep);
 use WA::HTTP;
 use WA::Stack;
 
 our @ISA = qw(Exporter);
 our @EXPORT = (qw(it step run_tests show wait_until problem pick admin_token
-    admin new_user new_key phone texts inbox link_phone send_text message form upload
+    admin new_user new_key phone texts inbox link_phone file_on send_text message form upload
     session_of steady_minute steady_day rows unique wait_ready UUID TIME),
     @WA::HTTP::EXPORT, @WA::Stack::EXPORT);
 
@@ -198,6 +199,21 @@ sub link_phone {
     sandbox(POST => "/phones/$phone->{id}/scan", { qr => $qr });
     wait_until { session_of($user)->{status} eq 'connected' } 15, 'connected after the scan';
     return $phone;
+}
+
+# A file that came to a phone, once it has it: [type, text, name, SHA-256 of its bytes].
+sub file_on {
+    my ($phone, $whatsapp_id) = @_;
+    my $got = wait_until {
+        my ($m) = grep { $_->{id} eq $whatsapp_id } inbox($phone);
+        $m && $m->{media} && $m->{media}{sha256} && $m->{media}{state} ne 'waiting' && $m;
+    } 60, 'the file is on the phone';
+    my $file;
+    wait_until {
+        $file = call(GET => "$ENV{WA_TEST_SANDBOX_URL}/phones/$phone->{id}/messages/$got->{id}/file");
+        $file->{status} == 200;
+    } 60, 'the phone shows the file';
+    return [$got->{type}, $got->{text}, $got->{media}{file_name}, sha256_hex($file->{content})];
 }
 
 sub send_text {
