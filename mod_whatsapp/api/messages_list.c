@@ -109,13 +109,13 @@ static wa_code read_word(const wa_req *req, const char *name,
 static wa_code read_recipient(const wa_req *req, wa_message_query *q,
                               wa_result *r)
 {
-    const char *text, *recipient;
+    const char *text;
     wa_code code = wa_filter_text(req, "recipient", RECIPIENT_MAX, &text, r);
 
     if (code != WA_OK || !text) {
         return code;
     }
-    if (wa_recipient_read(text, &recipient, &q->chat, wa_result_make(req->pool))
+    if (wa_recipient_read_chat(text, &q->chat, wa_result_make(req->pool))
         != WA_OK) {
         return wa_fail(r, WA_E_BAD_PARAMETER,
                        "recipient is a phone number or a WhatsApp id");

@@ -56,7 +56,7 @@
     X(WA_E_MEDIA_REFUSED,    415, "media_type_refused",  "Files of this type are not taken")         \
     X(WA_E_INVALID,          422, "validation_failed",   "The request has invalid fields")           \
     X(WA_E_KEY_REUSED,       422, "idempotency_key_reused", "The Idempotency-Key belongs to another request") \
-    X(WA_E_RECIPIENT,        422, "invalid_recipient",   "The recipient is not a phone number or WhatsApp id") \
+    X(WA_E_RECIPIENT,        422, "invalid_recipient",   "The recipient is not a phone number") \
     X(WA_E_NOT_ON_WHATSAPP,  422, "not_on_whatsapp",     "The recipient is not on WhatsApp")         \
     X(WA_E_REJECTED,         422, "rejected",            "WhatsApp refused the message")             \
     X(WA_E_MEDIA_MISMATCH,   422, "media_type_mismatch", "The file is not what it is said to be")    \

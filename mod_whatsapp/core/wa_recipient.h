@@ -10,12 +10,19 @@
 /** Normalise what a client calls a recipient.
  *
  * Takes an E.164 number (ITU-T E.164: 7 to 15 digits, no leading zero) with or
- * without "+", with spaces, "-", ".", "(", ")" between digits, or a WhatsApp
- * id ending in @s.whatsapp.net, @c.us, @g.us or @lid.
- * @param recipient "+491701234567", or the id of a group or lid
+ * without "+", with spaces, "-", ".", "(", ")" between digits, or its WhatsApp
+ * id, which ends in @s.whatsapp.net or @c.us. Groups, the status, channels and
+ * hidden ids (LID) are no recipients, and the field's error says so.
+ * @param recipient "+491701234567"
  * @param chat the WhatsApp id of the chat
  * @return WA_OK or WA_E_RECIPIENT */
 wa_code wa_recipient_read(const char *text, const char **recipient,
                           const char **chat, wa_result *r);
+
+/** The chat that a client means when it looks for messages: also that of a
+ * group or a hidden id, for such come in.
+ * @return as above */
+wa_code wa_recipient_read_chat(const char *text, const char **chat,
+                               wa_result *r);
 
 #endif

@@ -20,11 +20,43 @@ static const struct {
     { "491701234567@s.whatsapp.net", "+491701234567",
       "491701234567@s.whatsapp.net" },
     { "491701234567@c.us", "+491701234567", "491701234567@s.whatsapp.net" },
-    { "120363041234567890@g.us", "120363041234567890@g.us",
-      "120363041234567890@g.us" },
-    { "491701234567-1500000000@g.us", "491701234567-1500000000@g.us",
-      "491701234567-1500000000@g.us" },
-    { "123456789012345@lid", "123456789012345@lid", "123456789012345@lid" },
+};
+
+/* What is known and no recipient, and what is said of it. */
+static const struct {
+    const char *text, *why;
+} others[] = {
+    { "120363041234567890@g.us", "is a group" },
+    { "491701234567-1500000000@g.us", "is a group" },
+    { "491701234567@g.us", "is a group" },
+    { "-1500000000@g.us", "is a group" },
+    { "@g.us", "is a group" },
+    { "120363041234567890@G.US", "is a group" },
+    { "status@broadcast", "is the status or a broadcast list" },
+    { "491701234567@broadcast", "is the status or a broadcast list" },
+    { "120363041234567890@newsletter", "is a channel" },
+    { "123456789012345@lid", "is an id that hides the phone number" },
+    { "12345-67@lid", "is an id that hides the phone number" },
+};
+
+/* Where messages are looked for. */
+static const struct {
+    const char *text, *chat;
+} chats[] = {
+    { "+49 (170) 123-45.67", "491701234567@s.whatsapp.net" },
+    { "491701234567@c.us", "491701234567@s.whatsapp.net" },
+    { "120363041234567890@g.us", "120363041234567890@g.us" },
+    { "491701234567-1500000000@g.us", "491701234567-1500000000@g.us" },
+    { "123456789012345@lid", "123456789012345@lid" },
+    { "-1500000000@g.us", NULL },
+    { "1234@g.us", NULL },
+    { "12345-67@lid", NULL },
+    { "12345678901234567890123456789012345678901@g.us", NULL },
+    { "120363041234567890@G.US", NULL },
+    { "status@broadcast", NULL },
+    { "12345678@newsletter", NULL },
+    { "491701234567@example.org", NULL },
+    { "", NULL },
 };
 
 static const char *const bad[] = {
@@ -46,7 +78,6 @@ static const char *const bad[] = {
     "4-9-1-7-0-1-2-3-4-5-6-7- - - - - - - - - ",
     "@",
     "@s.whatsapp.net",
-    "@g.us",
     "491701234567@",
     "491701234567@S.WHATSAPP.NET",
     "491701234567@s.whatsapp.net ",
@@ -57,15 +88,42 @@ static const char *const bad[] = {
     "01701234567@s.whatsapp.net",
     "1234@s.whatsapp.net",
     "1234567890123456@s.whatsapp.net",
-    "-1500000000@g.us",
-    "1234@g.us",
-    "12345-67@lid",
-    "12345678901234567890123456789012345678901@g.us",
-    "status@broadcast",
-    "491701234567@broadcast",
-    "12345678@newsletter",
     "491701234567@example.org",
+    "491701234567@g.us.example.org",
+    "491701234567@s.whatsapp.net@g.us",
 };
+
+static void refuses_others(apr_pool_t *p)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        const char *recipient = NULL, *chat = NULL;
+        wa_result *r = wa_result_make(p);
+        const wa_field_error *e;
+
+        is_int(wa_recipient_read(others[i].text, &recipient, &chat, r),
+               WA_E_RECIPIENT, "refused: \"%s\"", others[i].text);
+        e = r->errors ? &APR_ARRAY_IDX(r->errors, 0, wa_field_error) : NULL;
+        ok(!recipient && !chat && e && !strcmp(e->code, "value")
+               && !strncmp(e->detail, others[i].why, strlen(others[i].why)),
+           "\"%s\" %s", others[i].text, others[i].why);
+    }
+}
+
+static void reads_chats(apr_pool_t *p)
+{
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(chats) / sizeof(chats[0]); i++) {
+        const char *chat = NULL;
+
+        is_int(wa_recipient_read_chat(chats[i].text, &chat, wa_result_make(p)),
+               chats[i].chat ? WA_OK : WA_E_RECIPIENT, "chat \"%s\"",
+               chats[i].text);
+        is_str(chat, chats[i].chat, "is of \"%s\"", chats[i].text);
+    }
+}
 
 int main(void)
 {
@@ -96,5 +154,7 @@ int main(void)
                           "/recipient"),
            "nothing but the field's name comes of %u", (unsigned)i);
     }
+    refuses_others(p);
+    reads_chats(p);
     return tap_done();
 }
