@@ -79,7 +79,10 @@ WA_API_HANDLER(wa_api_sessions_restart);
 /* messages.c */
 struct wa_message;
 struct wa_message_order;
-json_t *wa_api_message_json(const struct wa_message *m);
+/** Write what a message is, its last brace left open. @param name NULL where
+ * it is no member */
+void wa_api_message_open(wa_json_text *t, const char *name,
+                         const struct wa_message *m);
 /** What all sends have in common, of the checked body and Prefer. */
 void wa_api_order_read(const wa_app *app, const wa_req *req,
                        struct wa_message_order *order, wa_resp *resp);

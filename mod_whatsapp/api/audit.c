@@ -14,26 +14,27 @@
 #define ACTION_MAX 64
 #define TARGET_MAX 128
 
-static json_t *row_json(apr_pool_t *p, const void *element)
+static void row_json(apr_pool_t *p, const void *element, wa_json_text *t)
 {
     const wa_audit_row *row = element;
     wa_result *ignored = wa_result_make(p);
-    json_t *j = json_object(), *detail = NULL;
+    json_t *detail = NULL;
 
-    wa_json_set_str(j, "id", row->id);
-    wa_json_set_time(j, "at", row->at);
-    wa_json_set_str(j, "actor_id", row->actor_id);
-    wa_json_set_str(j, "actor", row->actor);
-    wa_json_set_str(j, "address", row->address);
-    wa_json_set_str(j, "action", row->action);
-    wa_json_set_str(j, "target_type", row->target_type);
-    wa_json_set_str(j, "target_id", row->target_id);
+    wa_json_text_open(t, NULL, '{');
+    wa_json_text_str(t, "id", row->id);
+    wa_json_text_time(t, "at", row->at);
+    wa_json_text_str(t, "actor_id", row->actor_id);
+    wa_json_text_str(t, "actor", row->actor);
+    wa_json_text_str(t, "address", row->address);
+    wa_json_text_str(t, "action", row->action);
+    wa_json_text_str(t, "target_type", row->target_type);
+    wa_json_text_str(t, "target_id", row->target_id);
     if (row->detail) {
         wa_json_parse(&detail, row->detail, strlen(row->detail), ignored);
     }
-    wa_json_set(j, "detail", detail ? json_incref(detail) : json_null());
-    wa_json_set_str(j, "request_id", row->request_id);
-    return j;
+    wa_json_text_json(t, "detail", detail ? json_incref(detail) : json_null());
+    wa_json_text_str(t, "request_id", row->request_id);
+    wa_json_text_end(t, '}');
 }
 
 static const char *const columns[] = {

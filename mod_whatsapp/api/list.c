@@ -13,6 +13,9 @@
 
 #define EXPORT_PAGE 1000
 #define ID_SIZE 64
+/* Bytes that a page and a row of it take, as a rule. */
+#define PAGE_ROOM 256
+#define ROW_ROOM 800
 #define QUERY_TOLD 500 /* characters of the query that the audit keeps */
 
 static const void *element(const apr_array_header_t *rows, int i)
@@ -27,7 +30,7 @@ static wa_code answer_page(wa_app *app, wa_req *req, wa_resp *resp,
 {
     apr_array_header_t *rows;
     wa_list_place from, last;
-    json_t *data;
+    wa_json_text *t;
     wa_page page;
     int i, shown;
     wa_code code = wa_page_read(app, req, list->name, &page, r);
@@ -44,16 +47,19 @@ static wa_code answer_page(wa_app *app, wa_req *req, wa_resp *resp,
         return code;
     }
     shown = rows->nelts > page.limit ? page.limit : rows->nelts;
-    data = json_array();
+    t = wa_json_text_make(req->pool, PAGE_ROOM + ROW_ROOM * (apr_size_t)shown);
+    wa_json_text_open(t, NULL, '{');
+    wa_json_text_open(t, "data", '[');
     for (i = 0; i < shown; i++) {
-        json_array_append_new(data, list->json(req->pool, element(rows, i)));
+        list->json(req->pool, element(rows, i), t);
     }
+    wa_json_text_end(t, ']');
     if (rows->nelts > page.limit) {
         list->place(element(rows, shown - 1), &last);
         page.next = wa_page_cursor_time(app, req->pool, list->name, last.at,
                                         last.id);
     }
-    wa_page_answer(req, resp, &page, data);
+    wa_page_answer_text(req, resp, &page, t);
     return WA_OK;
 }
 
@@ -97,14 +103,13 @@ static apr_status_t write_csv(const export_run *run, wa_sink *sink,
 }
 
 static apr_status_t write_json(const export_run *run, wa_sink *sink,
-                               const void *row)
+                               wa_json_text *t, const void *row)
 {
-    json_t *j = run->list->json(run->pool, row);
-    apr_size_t len;
-    const char *text = wa_json_dump(run->pool, j, &len);
-    apr_status_t rv = text ? sink->write(sink, text, len) : APR_ENOMEM;
+    apr_status_t rv;
 
-    json_decref(j);
+    t->len = 0;
+    run->list->json(run->pool, row, t);
+    rv = sink->write(sink, t->text, t->len);
     return rv == APR_SUCCESS ? sink->write(sink, "\n", 1) : rv;
 }
 
@@ -112,12 +117,13 @@ static apr_status_t write_rows(const export_run *run, wa_sink *sink)
 {
     apr_size_t size = sizeof(const char *) * (apr_size_t)run->list->count;
     const char **values = apr_palloc(run->pool, size);
+    wa_json_text *t = wa_json_text_make(run->pool, ROW_ROOM);
     apr_status_t rv = APR_SUCCESS;
     int i;
 
     for (i = 0; i < run->rows->nelts && rv == APR_SUCCESS; i++) {
         if (run->format == WA_LIST_NDJSON) {
-            rv = write_json(run, sink, element(run->rows, i));
+            rv = write_json(run, sink, t, element(run->rows, i));
         }
         else {
             run->list->values(run->pool, element(run->rows, i), values);

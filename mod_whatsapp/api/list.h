@@ -30,7 +30,8 @@ typedef struct wa_list {
                     apr_array_header_t **rows, wa_result *r);
     /** What tells a row's place. */
     void (*place)(const void *row, wa_list_place *place);
-    json_t *(*json)(apr_pool_t *p, const void *row);
+    /** Write a row as JSON, one element. */
+    void (*json)(apr_pool_t *p, const void *row, wa_json_text *t);
     /** A row's values, one for each column; NULL is empty. */
     void (*values)(apr_pool_t *p, const void *row, const char **values);
 } wa_list;

@@ -23,24 +23,24 @@ static double milliseconds(const wa_log_row *row)
     return (double)row->duration / 1000.0;
 }
 
-static json_t *row_json(apr_pool_t *p, const void *element)
+static void row_json(apr_pool_t *p, const void *element, wa_json_text *t)
 {
     const wa_log_row *row = element;
-    json_t *j = json_object();
 
-    wa_json_set_str(j, "id", row->id);
-    wa_json_set_time(j, "at", row->at);
-    wa_json_set_str(j, "user_id", row->user_id);
-    wa_json_set_str(j, "key_id", row->key_id);
-    wa_json_set_str(j, "method", row->method);
-    wa_json_set_str(j, "endpoint", row->endpoint);
-    wa_json_set_int(j, "status", row->status);
-    wa_json_set(j, "duration_ms", json_real(milliseconds(row)));
-    wa_json_set_int(j, "bytes_in", row->bytes_in);
-    wa_json_set_int(j, "bytes_out", row->bytes_out);
-    wa_json_set_str(j, "address", row->address);
-    wa_json_set_str(j, "request_id", row->request_id);
-    return j;
+    wa_json_text_open(t, NULL, '{');
+    wa_json_text_str(t, "id", row->id);
+    wa_json_text_time(t, "at", row->at);
+    wa_json_text_str(t, "user_id", row->user_id);
+    wa_json_text_str(t, "key_id", row->key_id);
+    wa_json_text_str(t, "method", row->method);
+    wa_json_text_str(t, "endpoint", row->endpoint);
+    wa_json_text_int(t, "status", row->status);
+    wa_json_text_json(t, "duration_ms", json_real(milliseconds(row)));
+    wa_json_text_int(t, "bytes_in", row->bytes_in);
+    wa_json_text_int(t, "bytes_out", row->bytes_out);
+    wa_json_text_str(t, "address", row->address);
+    wa_json_text_str(t, "request_id", row->request_id);
+    wa_json_text_end(t, '}');
 }
 
 static const char *const columns[] = {

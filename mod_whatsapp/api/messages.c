@@ -10,6 +10,9 @@
 #include "../core/wa_messages.h"
 #include "../core/wa_sessions.h"
 
+/* Bytes that one takes, as a rule. */
+#define MESSAGE_ROOM 1024
+
 const wa_field wa_api_send_text_fields[] = {
     { "recipient", WA_F_STRING, 1, 1, 64, NULL },
     { "text", WA_F_STRING, 1, 1, WA_TEXT_MAX, NULL },
@@ -27,34 +30,43 @@ static json_t *media_json(const char *text)
     return j ? j : json_null();
 }
 
-json_t *wa_api_message_json(const wa_message *m)
+void wa_api_message_open(wa_json_text *t, const char *name, const wa_message *m)
 {
-    json_t *j = json_object();
+    wa_json_text_open(t, name, '{');
+    wa_json_text_str(t, "id", m->id);
+    wa_json_text_str(t, "direction", m->direction);
+    wa_json_text_str(t, "type", m->type);
+    wa_json_text_str(t, "status", m->status);
+    wa_json_text_str(t, "recipient", m->recipient);
+    wa_json_text_str(t, "sender", m->sender);
+    wa_json_text_str(t, "chat", m->chat);
+    wa_json_text_str(t, "content", m->content);
+    wa_json_text_str(t, "whatsapp_id", m->whatsapp_id);
+    wa_json_text_int(t, "attempts", m->attempts);
+    wa_json_text_time(t, "created_at", m->created_at);
+    wa_json_text_time(t, "sent_at", m->sent_at);
+    wa_json_text_time(t, "delivered_at", m->delivered_at);
+    wa_json_text_time(t, "read_at", m->read_at);
+    wa_json_text_time(t, "played_at", m->played_at);
+    wa_json_text_time(t, "scheduled_at", m->scheduled_at);
+    wa_json_text_str(t, "client_ref", m->client_ref);
+    wa_json_text_str(t, "quoted_id", m->quoted_id);
+    wa_json_text_time(t, "edited_at", m->edited_at);
+    wa_json_text_time(t, "deleted_at", m->deleted_at);
+    wa_json_text_json(t, "media", media_json(m->media));
+    wa_json_text_str(t, "error_code", m->error_code);
+    wa_json_text_str(t, "error_message", m->error_message);
+}
 
-    wa_json_set_str(j, "id", m->id);
-    wa_json_set_str(j, "direction", m->direction);
-    wa_json_set_str(j, "type", m->type);
-    wa_json_set_str(j, "status", m->status);
-    wa_json_set_str(j, "recipient", m->recipient);
-    wa_json_set_str(j, "sender", m->sender);
-    wa_json_set_str(j, "chat", m->chat);
-    wa_json_set_str(j, "content", m->content);
-    wa_json_set_str(j, "whatsapp_id", m->whatsapp_id);
-    wa_json_set_int(j, "attempts", m->attempts);
-    wa_json_set_time(j, "created_at", m->created_at);
-    wa_json_set_time(j, "sent_at", m->sent_at);
-    wa_json_set_time(j, "delivered_at", m->delivered_at);
-    wa_json_set_time(j, "read_at", m->read_at);
-    wa_json_set_time(j, "played_at", m->played_at);
-    wa_json_set_time(j, "scheduled_at", m->scheduled_at);
-    wa_json_set_str(j, "client_ref", m->client_ref);
-    wa_json_set_str(j, "quoted_id", m->quoted_id);
-    wa_json_set_time(j, "edited_at", m->edited_at);
-    wa_json_set_time(j, "deleted_at", m->deleted_at);
-    wa_json_set(j, "media", media_json(m->media));
-    wa_json_set_str(j, "error_code", m->error_code);
-    wa_json_set_str(j, "error_message", m->error_message);
-    return j;
+/* Answer with it. */
+static void answer_message(wa_req *req, wa_resp *resp, int status,
+                           const wa_message *m)
+{
+    wa_json_text *t = wa_json_text_make(req->pool, MESSAGE_ROOM);
+
+    wa_api_message_open(t, NULL, m);
+    wa_json_text_end(t, '}');
+    wa_resp_json_text(resp, status, t);
 }
 
 /* Prefer: respond-async, wait=N (RFC 7240); what can't be read is ignored, as
@@ -132,8 +144,7 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
                     || !strcmp(m->status, "scheduled")
                     || !strcmp(m->status, "unknown");
 
-        wa_resp_json(resp, req->pool, waits ? 202 : 200,
-                     wa_api_message_json(m));
+        answer_message(req, resp, waits ? 202 : 200, m);
     }
     return code;
 }
@@ -214,7 +225,7 @@ WA_API_HANDLER(wa_api_message_cancel)
                                      &m, r);
 
     if (code == WA_OK) {
-        wa_resp_json(resp, req->pool, 200, wa_api_message_json(m));
+        answer_message(req, resp, 200, m);
     }
     return code;
 }
@@ -222,7 +233,7 @@ WA_API_HANDLER(wa_api_message_cancel)
 WA_API_HANDLER(wa_api_message_get)
 {
     apr_array_header_t *reactions;
-    json_t *j;
+    wa_json_text *t;
     wa_message *m;
     wa_code code = wa_message_get(app, req->pool, req->request_id,
                                   req->principal->user_id, req->params[0], &m,
@@ -233,10 +244,12 @@ WA_API_HANDLER(wa_api_message_get)
                                     &reactions, r);
     }
     if (code == WA_OK) {
-        j = wa_api_message_json(m);
-        wa_json_set(j, "history", history_json(m));
-        wa_json_set(j, "reactions", reactions_json(reactions));
-        wa_resp_json(resp, req->pool, 200, j);
+        t = wa_json_text_make(req->pool, MESSAGE_ROOM);
+        wa_api_message_open(t, NULL, m);
+        wa_json_text_json(t, "history", history_json(m));
+        wa_json_text_json(t, "reactions", reactions_json(reactions));
+        wa_json_text_end(t, '}');
+        wa_resp_json_text(resp, 200, t);
     }
     return code;
 }

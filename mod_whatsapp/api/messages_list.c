@@ -18,9 +18,10 @@
 #define RECIPIENT_MAX 64
 #define SUFFIX "@s.whatsapp.net"
 
-static json_t *row_json(apr_pool_t *p, const void *element)
+static void row_json(apr_pool_t *p, const void *element, wa_json_text *t)
 {
-    return wa_api_message_json(element);
+    wa_api_message_open(t, NULL, element);
+    wa_json_text_end(t, '}');
 }
 
 static const char *const columns[] = {
@@ -171,16 +172,17 @@ static const char *number_of(apr_pool_t *p, const char *chat)
                        NULL);
 }
 
-static json_t *chat_json(apr_pool_t *p, const void *element)
+static void chat_json(apr_pool_t *p, const void *element, wa_json_text *t)
 {
     const wa_message *m = element;
-    json_t *j = json_object();
 
-    wa_json_set_str(j, "chat", m->chat);
-    wa_json_set_str(j, "phone_number", number_of(p, m->chat));
-    wa_json_set_time(j, "last_message_at", m->created_at);
-    wa_json_set(j, "last_message", wa_api_message_json(m));
-    return j;
+    wa_json_text_open(t, NULL, '{');
+    wa_json_text_str(t, "chat", m->chat);
+    wa_json_text_str(t, "phone_number", number_of(p, m->chat));
+    wa_json_text_time(t, "last_message_at", m->created_at);
+    wa_api_message_open(t, "last_message", m);
+    wa_json_text_end(t, '}');
+    wa_json_text_end(t, '}');
 }
 
 static const char *const chat_columns[] = {

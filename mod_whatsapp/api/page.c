@@ -112,6 +112,16 @@ static const char *other_params(const wa_req *req)
     return kept;
 }
 
+static void link_next(const wa_req *req, wa_resp *resp, const wa_page *page)
+{
+    if (page->next) {
+        apr_table_setn(resp->headers, "Link",
+                       apr_psprintf(req->pool,
+                                    "</api%s?%scursor=%s>; rel=\"next\"",
+                                    req->path, other_params(req), page->next));
+    }
+}
+
 void wa_page_answer(const wa_req *req, wa_resp *resp, const wa_page *page,
                     json_t *data)
 {
@@ -120,10 +130,14 @@ void wa_page_answer(const wa_req *req, wa_resp *resp, const wa_page *page,
     wa_json_set(j, "data", data);
     wa_json_set_str(j, "next_cursor", page->next);
     wa_resp_json(resp, req->pool, 200, j);
-    if (page->next) {
-        apr_table_setn(resp->headers, "Link",
-                       apr_psprintf(req->pool,
-                                    "</api%s?%scursor=%s>; rel=\"next\"",
-                                    req->path, other_params(req), page->next));
-    }
+    link_next(req, resp, page);
+}
+
+void wa_page_answer_text(const wa_req *req, wa_resp *resp, const wa_page *page,
+                         wa_json_text *t)
+{
+    wa_json_text_str(t, "next_cursor", page->next);
+    wa_json_text_end(t, '}');
+    wa_resp_json_text(resp, 200, t);
+    link_next(req, resp, page);
 }

@@ -42,5 +42,8 @@ wa_code wa_page_cursor_read(const wa_app *app, const char *list,
  * request's other parameters. Takes over data. */
 void wa_page_answer(const wa_req *req, wa_resp *resp, const wa_page *page,
                     json_t *data);
+/** The same with data that was written, from the answer's first byte on. */
+void wa_page_answer_text(const wa_req *req, wa_resp *resp, const wa_page *page,
+                         wa_json_text *t);
 
 #endif

@@ -45,6 +45,16 @@ void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j)
     fill(resp, p, status, "application/json", j);
 }
 
+void wa_resp_json_text(wa_resp *resp, int status, const wa_json_text *t)
+{
+    resp->status = status;
+    resp->content_type = "application/json";
+    resp->produce = NULL;
+    resp->file = NULL;
+    resp->body = t->text;
+    resp->body_len = t->len;
+}
+
 void wa_resp_stream(wa_resp *resp, const char *content_type,
                     wa_produce_fn *produce, void *baton)
 {

@@ -100,6 +100,9 @@ wa_resp *wa_resp_make(apr_pool_t *p);
 /** Answer with JSON (application/json). Takes over the reference to j. */
 void wa_resp_json(wa_resp *resp, apr_pool_t *p, int status, json_t *j);
 
+/** The same with what was written. */
+void wa_resp_json_text(wa_resp *resp, int status, const wa_json_text *t);
+
 /** Answer with what produce makes; status and headers are sent before its first
  * bytes. It isn't called for HEAD. @param baton must live as long as the
  * request */

@@ -125,90 +125,62 @@ apr_int64_t wa_json_int(const json_t *obj, const char *name, apr_int64_t dflt)
 
 /* --- writing --------------------------------------------------------------*/
 
+#define DUMP_FLAGS (JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15))
+#define DUMP_ROOM 1024
+
+wa_json_text *wa_json_text_make(apr_pool_t *p, apr_size_t room)
+{
+    wa_json_text *t = apr_palloc(p, sizeof(*t));
+
+    t->p = p;
+    t->text = apr_palloc(p, room);
+    t->len = 0;
+    t->room = room;
+    return t;
+}
+
+/* Room for so many bytes more. */
+static char *room_for(wa_json_text *t, apr_size_t more)
+{
+    if (more > t->room - t->len) {
+        char *old = t->text;
+
+        t->room = 2 * t->room + more;
+        t->text = apr_palloc(t->p, t->room);
+        memcpy(t->text, old, t->len);
+    }
+    return t->text + t->len;
+}
+
+static int append(const char *data, size_t len, void *text)
+{
+    wa_json_text *t = text;
+
+    memcpy(room_for(t, len), data, len);
+    t->len += len;
+    return 0;
+}
+
 const char *wa_json_dump(apr_pool_t *p, const json_t *j, apr_size_t *len)
 {
-    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY
-                         | JSON_REAL_PRECISION(15);
-    apr_size_t size = json_dumpb(j, NULL, 0, flags);
-    char *text;
+    wa_json_text *t = wa_json_text_make(p, DUMP_ROOM);
 
-    if (!size) {
+    if (json_dump_callback(j, append, t, DUMP_FLAGS) != 0) {
         return NULL;
     }
-    text = apr_palloc(p, size + 1);
-    size = json_dumpb(j, text, size, flags);
-    text[size] = '\0';
     if (len) {
-        *len = size;
+        *len = t->len;
     }
-    return text;
+    append("", 1, t);
+    return t->text;
 }
 
-/* How many bytes a character has by its first one, or 0. */
-static apr_size_t utf8_size(unsigned char first)
-{
-    if (first < 0x80) {
-        return first != 0;
-    }
-    if (first < 0xc2 || first > 0xf4) {
-        return 0;
-    }
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-/* Second bytes that would make an overlong form, a surrogate or a number over
- * U+10FFFF. */
-static int utf8_forbidden(unsigned char first, unsigned char second)
-{
-    return (first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)
-           || (first == 0xf0 && second < 0x90)
-           || (first == 0xf4 && second > 0x8f);
-}
-
-/* The bytes of one valid character at s, or 0. */
-static apr_size_t utf8_char(const char *text, apr_size_t left)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    apr_size_t n = utf8_size(s[0]), i;
-
-    if (n > left || (n > 1 && utf8_forbidden(s[0], s[1]))) {
-        return 0;
-    }
-    for (i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    return n;
-}
-
-int wa_utf8_valid(const char *s, apr_size_t len)
-{
-    while (len) {
-        apr_size_t n = utf8_char(s, len);
-        if (!n) {
-            return 0;
-        }
-        s += n;
-        len -= n;
-    }
-    return 1;
-}
-
-apr_size_t wa_utf8_length(const char *s)
-{
-    apr_size_t n = 0;
-
-    for (; *s; s++) {
-        n += ((unsigned char)*s & 0xc0) != 0x80;
-    }
-    return n;
-}
+/* U+FFFD */
+static const char replacement[3] = { '\xef', '\xbf', '\xbd' };
 
 /* What came from outside must not make a member vanish from an answer. */
 static json_t *string_repaired(const char *value)
 {
-    static const char replacement[3] = { '\xef', '\xbf', '\xbd' };
     apr_size_t left = strlen(value), n;
     apr_pool_t *tmp;
     json_t *j;
@@ -219,7 +191,7 @@ static json_t *string_repaired(const char *value)
     }
     o = buf = apr_palloc(tmp, 3 * left + 1);
     for (; left; value += n, left -= n) {
-        n = utf8_char(value, left);
+        n = wa_utf8_char(value, left);
         if (n) {
             memcpy(o, value, n);
             o += n;
@@ -232,6 +204,160 @@ static json_t *string_repaired(const char *value)
     j = json_stringn(buf, (apr_size_t)(o - buf));
     apr_pool_destroy(tmp);
     return j;
+}
+
+static char *put_bytes(char *o, const char *s, apr_size_t len)
+{
+    memcpy(o, s, len);
+    return o + len;
+}
+
+/* The letter that stands for a byte behind a backslash, or 0. */
+static char letter_of(unsigned char c)
+{
+    static const char letters[] = "btn\0fr"; /* of 8 to 13 */
+
+    if (c == '"') {
+        return '"';
+    }
+    if (c == '\\') {
+        return '\\';
+    }
+    if (c >= '\b' && c <= '\r') {
+        return letters[c - '\b'];
+    }
+    return 0;
+}
+
+/* What a byte below 0x80 becomes: itself, its letter, or u00XX. */
+static char *put_ascii(char *o, unsigned char c)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char letter = letter_of(c);
+
+    if (c >= 0x20 && !letter) {
+        *o++ = (char)c;
+        return o;
+    }
+    *o++ = '\\';
+    if (letter) {
+        *o++ = letter;
+        return o;
+    }
+    *o++ = 'u';
+    *o++ = '0';
+    *o++ = '0';
+    *o++ = hex[c >> 4];
+    *o++ = hex[c & 15];
+    return o;
+}
+
+/* One of several bytes; what is none of UTF-8 becomes U+FFFD.
+ * @param n bytes of it */
+static char *put_character(char *o, const char *s, apr_size_t left,
+                           apr_size_t *n)
+{
+    *n = wa_utf8_char(s, left);
+    if (*n) {
+        return put_bytes(o, s, *n);
+    }
+    *n = 1;
+    return put_bytes(o, replacement, sizeof(replacement));
+}
+
+/* @param o six bytes for each of the text, and two for its quotes
+ * @return behind the last one */
+static char *put_string(char *o, const char *s, apr_size_t left)
+{
+    apr_size_t n;
+
+    *o++ = '"';
+    for (; left; s += n, left -= n) {
+        n = 1;
+        if ((unsigned char)*s < 0x80) {
+            o = put_ascii(o, (unsigned char)*s);
+        }
+        else {
+            o = put_character(o, s, left, &n);
+        }
+    }
+    *o++ = '"';
+    return o;
+}
+
+/* A comma, where something stands before, and the name.
+ * @param more bytes that follow, at most */
+static char *put_name(wa_json_text *t, const char *name, apr_size_t more)
+{
+    apr_size_t len = name ? strlen(name) : 0;
+    char *o = room_for(t, len + 4 + more);
+
+    if (t->len && o[-1] != '{' && o[-1] != '[') {
+        *o++ = ',';
+    }
+    if (name) {
+        *o++ = '"';
+        o = put_bytes(o, name, len);
+        *o++ = '"';
+        *o++ = ':';
+    }
+    return o;
+}
+
+static void put(wa_json_text *t, const char *name, const char *text,
+                apr_size_t len)
+{
+    char *o = put_bytes(put_name(t, name, len), text, len);
+
+    t->len = (apr_size_t)(o - t->text);
+}
+
+void wa_json_text_open(wa_json_text *t, const char *name, char open)
+{
+    put(t, name, &open, 1);
+}
+
+void wa_json_text_end(wa_json_text *t, char end)
+{
+    append(&end, 1, t);
+}
+
+void wa_json_text_str(wa_json_text *t, const char *name, const char *value)
+{
+    apr_size_t len;
+    char *o;
+
+    if (!value) {
+        put(t, name, "null", 4);
+        return;
+    }
+    len = strlen(value);
+    o = put_name(t, name, 6 * len + 2);
+    t->len = (apr_size_t)(put_string(o, value, len) - t->text);
+}
+
+void wa_json_text_int(wa_json_text *t, const char *name, apr_int64_t value)
+{
+    char text[24];
+    int len = apr_snprintf(text, sizeof(text), "%" APR_INT64_T_FMT, value);
+
+    put(t, name, text, (apr_size_t)len);
+}
+
+void wa_json_text_time(wa_json_text *t, const char *name, apr_time_t value)
+{
+    char text[WA_TIME_SIZE];
+
+    wa_json_text_str(t, name, value ? wa_time_format(text, value) : NULL);
+}
+
+void wa_json_text_json(wa_json_text *t, const char *name, json_t *j)
+{
+    apr_size_t len;
+    const char *text = wa_json_dump(t->p, j, &len);
+
+    json_decref(j);
+    put(t, name, text ? text : "null", text ? len : 4);
 }
 
 void wa_json_set_str(json_t *obj, const char *name, const char *value)
@@ -276,7 +402,7 @@ static const char *pointer_to(apr_pool_t *p, const char *name)
 
     *o++ = '/';
     for (; left; name += n, left -= n, used += n) {
-        n = utf8_char(name, left);
+        n = wa_utf8_char(name, left);
         if (!n || used + n > WA_JSON_MAX_NAME) {
             break;
         }

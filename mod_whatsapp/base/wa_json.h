@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "wa_result.h"
+#include "wa_utf8.h"
 
 /** Tie a reference to a pool: json_decref runs at the pool's cleanup.
  * @return j (NULL stays NULL) */
@@ -42,6 +43,29 @@ void wa_json_set_time(json_t *obj, const char *name, apr_time_t t);
 /** Set a member, taking over the reference to value. */
 void wa_json_set(json_t *obj, const char *name, json_t *value);
 
+/** JSON that is written as it goes, for answers of many objects: the text that
+ * wa_json_dump would make of them, without making them. What stands between
+ * two members or elements puts itself there. */
+typedef struct wa_json_text {
+    apr_pool_t *p;
+    char *text; /* not terminated */
+    apr_size_t len, room;
+} wa_json_text;
+
+/** Begin a text in p. @param room bytes to begin with */
+wa_json_text *wa_json_text_make(apr_pool_t *p, apr_size_t room);
+/** Begin an object or array. @param name of the member, NULL where it is none
+ * @param open '{' or '[' */
+void wa_json_text_open(wa_json_text *t, const char *name, char open);
+/** End it. @param end '}' or ']' */
+void wa_json_text_end(wa_json_text *t, char end);
+/** Members as wa_json_set_… makes them; names need no escaping. */
+void wa_json_text_str(wa_json_text *t, const char *name, const char *value);
+void wa_json_text_int(wa_json_text *t, const char *name, apr_int64_t value);
+void wa_json_text_time(wa_json_text *t, const char *name, apr_time_t value);
+/** Any value; takes over the reference to j. @param name NULL: an element */
+void wa_json_text_json(wa_json_text *t, const char *name, json_t *j);
+
 typedef enum wa_field_type {
     WA_F_STRING, /* min/max: Unicode characters */
     WA_F_INT,    /* min/max: value */
@@ -67,11 +91,5 @@ wa_code wa_json_check(const json_t *obj, const wa_field *fields, wa_result *r);
 
 /** The words of a text, with spaces between, as an array of strings. */
 json_t *wa_json_words(apr_pool_t *p, const char *text);
-
-/** Is it valid UTF-8 (no overlong form, no surrogate, no NUL byte)? */
-int wa_utf8_valid(const char *s, apr_size_t len);
-
-/** Count Unicode characters of valid UTF-8. */
-apr_size_t wa_utf8_length(const char *s);
 
 #endif

@@ -20,39 +20,45 @@ const char *const wa_message_statuses[] = { "scheduled", "pending",   "unknown",
                                             "delivered", "read",      "played",
                                             "received",  NULL };
 
-static void read_row(apr_pool_t *p, const wa_db_rows *rows, int row,
-                     wa_message *m)
+/* The columns that a list shows. The values are the rows' own, which live as
+ * long as the pool that the message is in. */
+static void read_shown(const wa_db_rows *rows, int row, wa_message *m)
 {
     memset(m, 0, sizeof(*m));
-    m->id = apr_pstrdup(p, wa_db_str(rows, row, 0));
-    m->session_id = apr_pstrdup(p, wa_db_str(rows, row, 1));
-    m->direction = apr_pstrdup(p, wa_db_str(rows, row, 2));
-    m->type = apr_pstrdup(p, wa_db_str(rows, row, 3));
-    m->status = apr_pstrdup(p, wa_db_str(rows, row, 4));
-    m->recipient = apr_pstrdup(p, wa_db_str(rows, row, 5));
-    m->sender = apr_pstrdup(p, wa_db_str(rows, row, 6));
-    m->chat = apr_pstrdup(p, wa_db_str(rows, row, 7));
-    m->content = apr_pstrdup(p, wa_db_str(rows, row, 8));
-    m->whatsapp_id = apr_pstrdup(p, wa_db_str(rows, row, 9));
-    m->created_at = wa_db_time(rows, row, 10);
-    m->sent_at = wa_db_time(rows, row, 11);
-    m->delivered_at = wa_db_time(rows, row, 12);
-    m->read_at = wa_db_time(rows, row, 13);
-    m->attempts = (int)wa_db_int(rows, row, 14, 0);
-    m->error_code = apr_pstrdup(p, wa_db_str(rows, row, 15));
-    m->error_message = apr_pstrdup(p, wa_db_str(rows, row, 16));
-    m->client_ref = apr_pstrdup(p, wa_db_str(rows, row, 17));
-    m->scheduled_at = wa_db_time(rows, row, 18);
-    m->media_id = apr_pstrdup(p, wa_db_str(rows, row, 19));
-    m->quoted_id = apr_pstrdup(p, wa_db_str(rows, row, 20));
-    m->target_id = apr_pstrdup(p, wa_db_str(rows, row, 21));
-    m->played_at = wa_db_time(rows, row, 22);
-    m->edited_at = wa_db_time(rows, row, 23);
-    m->deleted_at = wa_db_time(rows, row, 24);
-    m->failed_at = wa_db_time(rows, row, 25);
-    m->cancelled_at = wa_db_time(rows, row, 26);
-    m->unknown_at = wa_db_time(rows, row, 27);
-    m->media = apr_pstrdup(p, wa_db_str(rows, row, 28));
+    m->id = wa_db_str(rows, row, 0);
+    m->direction = wa_db_str(rows, row, 1);
+    m->type = wa_db_str(rows, row, 2);
+    m->status = wa_db_str(rows, row, 3);
+    m->recipient = wa_db_str(rows, row, 4);
+    m->sender = wa_db_str(rows, row, 5);
+    m->chat = wa_db_str(rows, row, 6);
+    m->content = wa_db_str(rows, row, 7);
+    m->whatsapp_id = wa_db_str(rows, row, 8);
+    m->attempts = (int)wa_db_int(rows, row, 9, 0);
+    m->error_code = wa_db_str(rows, row, 10);
+    m->error_message = wa_db_str(rows, row, 11);
+    m->client_ref = wa_db_str(rows, row, 12);
+    m->quoted_id = wa_db_str(rows, row, 13);
+    m->created_at = wa_db_time(rows, row, 14);
+    m->sent_at = wa_db_time(rows, row, 15);
+    m->delivered_at = wa_db_time(rows, row, 16);
+    m->read_at = wa_db_time(rows, row, 17);
+    m->played_at = wa_db_time(rows, row, 18);
+    m->scheduled_at = wa_db_time(rows, row, 19);
+    m->edited_at = wa_db_time(rows, row, 20);
+    m->deleted_at = wa_db_time(rows, row, 21);
+    m->media = wa_db_str(rows, row, 22);
+}
+
+static void read_row(const wa_db_rows *rows, int row, wa_message *m)
+{
+    read_shown(rows, row, m);
+    m->session_id = wa_db_str(rows, row, 23);
+    m->media_id = wa_db_str(rows, row, 24);
+    m->target_id = wa_db_str(rows, row, 25);
+    m->failed_at = wa_db_time(rows, row, 26);
+    m->cancelled_at = wa_db_time(rows, row, 27);
+    m->unknown_at = wa_db_time(rows, row, 28);
 }
 
 static apr_array_header_t *read_rows(apr_pool_t *p, const wa_db_rows *rows)
@@ -62,21 +68,56 @@ static apr_array_header_t *read_rows(apr_pool_t *p, const wa_db_rows *rows)
     int i;
 
     for (i = 0; i < wa_db_count(rows); i++) {
-        read_row(p, rows, i, apr_array_push(all));
+        read_shown(rows, i, apr_array_push(all));
     }
     return all;
+}
+
+/* Behind every message: nothing is bounded by that. */
+#define LAST_TIME "infinity"
+#define FIRST_TIME "-infinity"
+#define LAST_ID "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+/* The statement whose index finds what is asked for: the fewer messages have
+ * it, the more that matters. */
+static wa_sql_id page_statement(const wa_message_query *q)
+{
+    if (q->client_ref) {
+        return WA_SQL_MESSAGES_PAGE_REF;
+    }
+    if (q->chat) {
+        return WA_SQL_MESSAGES_PAGE_CHAT;
+    }
+    return q->status || q->type || q->direction || q->session_id
+               ? WA_SQL_MESSAGES_PAGE_KIND
+               : WA_SQL_MESSAGES_PAGE;
 }
 
 wa_code wa_message_page(wa_app *app, apr_pool_t *p, const char *request_id,
                         const wa_message_query *q, apr_array_header_t **found,
                         wa_result *r)
 {
+    const wa_sql_id id = page_statement(q);
+    const char *const args[] = {
+        q->user_id,
+        q->after_at ? wa_db_p_time(p, q->after_at) : LAST_TIME,
+        q->after_at ? q->after_id : LAST_ID,
+        q->from ? wa_db_p_time(p, q->from) : FIRST_TIME,
+        q->until ? wa_db_p_time(p, q->until) : LAST_TIME,
+        wa_db_p_int(p, q->limit),
+        q->status,
+        q->type,
+        q->direction,
+        q->session_id,
+        q->client_ref ? q->client_ref : q->chat,
+        q->chat,
+    };
+    const int count = id == WA_SQL_MESSAGES_PAGE        ? 6
+                      : id == WA_SQL_MESSAGES_PAGE_KIND ? 10
+                      : id == WA_SQL_MESSAGES_PAGE_CHAT ? 11
+                                                        : 12;
     wa_db_rows *rows;
-    wa_code code = WA_TX_QUERY(
-        app, p, request_id, WA_SQL_MESSAGES_PAGE, &rows, r, q->user_id,
-        q->status, q->type, q->direction, q->chat, q->session_id, q->client_ref,
-        wa_db_p_time(p, q->from), wa_db_p_time(p, q->until),
-        wa_db_p_time(p, q->after_at), q->after_id, wa_db_p_int(p, q->limit));
+    wa_code code = wa_tx_query(app, p, request_id, id, args, count, &rows, r);
 
     *found = code == WA_OK ? read_rows(p, rows) : NULL;
     return code;
@@ -115,7 +156,7 @@ wa_code wa_message_get(wa_app *app, apr_pool_t *p, const char *request_id,
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
     *message = apr_palloc(p, sizeof(**message));
-    read_row(p, rows, 0, *message);
+    read_row(rows, 0, *message);
     return WA_OK;
 }
 
@@ -152,7 +193,7 @@ wa_code wa_message_cancel(wa_app *app, apr_pool_t *p, const char *request_id,
     }
     if (wa_db_count(rows)) {
         *message = apr_palloc(p, sizeof(**message));
-        read_row(p, rows, 0, *message);
+        read_row(rows, 0, *message);
         return WA_OK;
     }
     code = wa_message_get(app, p, request_id, user_id, id, message, r);

@@ -354,6 +354,73 @@ static void test_check_bounds(apr_pool_t *p)
     is_int(r->errors->nelts, WA_MAX_FIELD_ERRORS, "are told up to a bound");
 }
 
+/* What is written is what jansson would have said. */
+static void test_text(apr_pool_t *p)
+{
+    static const char *const values[] = {
+        NULL,
+        "",
+        "plain",
+        "\"quoted\" \\ / and\x7f",
+        "\b\t\n\v\f\r\x01\x1f",
+        "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80",
+        "\xff broken \xc3",
+        "\xed\xa0\x80",
+    };
+    wa_json_text *t = wa_json_text_make(p, 1);
+    json_t *j = wa_json_own(p, json_object()), *list = json_array();
+    const char *expected;
+    apr_size_t i, len;
+    char name[3] = "s0";
+
+    wa_json_text_open(t, NULL, '{');
+    for (i = 0; i < sizeof(values) / sizeof(values[0]); i++, name[1]++) {
+        wa_json_text_str(t, name, values[i]);
+        wa_json_set_str(j, name, values[i]);
+    }
+    wa_json_text_int(t, "n", -42);
+    wa_json_set_int(j, "n", -42);
+    wa_json_text_time(t, "at", apr_time_from_sec(1767323045) + 678900);
+    wa_json_set_time(j, "at", apr_time_from_sec(1767323045) + 678900);
+    wa_json_text_time(t, "never", 0);
+    wa_json_set_time(j, "never", 0);
+    wa_json_text_open(t, "list", '[');
+    for (i = 0; i < 3; i++) {
+        wa_json_text_json(t, NULL, json_pack("{s:i}", "i", (int)i));
+        json_array_append_new(list, json_pack("{s:i}", "i", (int)i));
+    }
+    wa_json_text_open(t, NULL, '{');
+    wa_json_text_end(t, '}');
+    json_array_append_new(list, json_object());
+    wa_json_text_end(t, ']');
+    wa_json_set(j, "list", list);
+    wa_json_text_json(t, "real", json_real(0.1));
+    wa_json_set(j, "real", json_real(0.1));
+    wa_json_text_end(t, '}');
+    expected = wa_json_dump(p, j, &len);
+    is_int((apr_int64_t)t->len, (apr_int64_t)len, "written: as long");
+    is_str(apr_pstrmemdup(p, t->text, t->len), expected, "written: the same");
+}
+
+/* A text of every size around those of the buffers. */
+static void test_dump_sizes(apr_pool_t *p)
+{
+    int n, wrong = 0;
+
+    for (n = 1000; n < 5000; n += 7) {
+        char *s = apr_palloc(p, (apr_size_t)n + 1);
+        const char *text;
+        apr_size_t len;
+
+        memset(s, 'x', (apr_size_t)n);
+        s[n] = '\0';
+        text = wa_json_dump(p, wa_json_own(p, json_string(s)), &len);
+        wrong += len != (apr_size_t)n + 2 || strlen(text) != len
+                 || strncmp(text + 1, s, (apr_size_t)n) != 0;
+    }
+    is_int(wrong, 0, "dumps of many sizes are whole");
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_start();
@@ -366,6 +433,8 @@ int main(void)
     test_set(p);
     test_own();
     test_utf8();
+    test_text(p);
+    test_dump_sizes(p);
     test_check(p);
     test_check_bounds(p);
     apr_pool_destroy(p);

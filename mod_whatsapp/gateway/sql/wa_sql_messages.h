@@ -6,18 +6,38 @@
 #include "wa_sql_media.h"
 
 // clang-format off
-/* The columns of a wa_message. */
-#define WA_SQL_MESSAGE_COLUMNS                                                \
-    "m.id, m.session_id, m.direction, m.type, m.status, m.recipient,"         \
-    " m.sender, m.chat, m.content, m.whatsapp_id, "                           \
+/* The columns of a wa_message that a list shows. */
+#define WA_SQL_MESSAGE_SHOWN                                                  \
+    "m.id, m.direction, m.type, m.status, m.recipient, m.sender, m.chat,"     \
+    " m.content, m.whatsapp_id, m.attempts, m.error_code, m.error_message,"   \
+    " m.client_ref, m.quoted_id, "                                            \
     WA_SQL_TIME("m.created_at") ", " WA_SQL_TIME("m.sent_at") ", "            \
-    WA_SQL_TIME("m.delivered_at") ", " WA_SQL_TIME("m.read_at") ","           \
-    " m.attempts, m.error_code, m.error_message, m.client_ref, "              \
-    WA_SQL_TIME("m.scheduled_at") ", m.media_id, m.quoted_id, m.target_id, "  \
-    WA_SQL_TIME("m.played_at") ", " WA_SQL_TIME("m.edited_at") ", "           \
-    WA_SQL_TIME("m.deleted_at") ", " WA_SQL_TIME("m.failed_at") ", "          \
-    WA_SQL_TIME("m.cancelled_at") ", " WA_SQL_TIME("m.unknown_at") ", "       \
-    WA_SQL_MEDIA_OF_MESSAGE
+    WA_SQL_TIME("m.delivered_at") ", " WA_SQL_TIME("m.read_at") ", "          \
+    WA_SQL_TIME("m.played_at") ", " WA_SQL_TIME("m.scheduled_at") ", "        \
+    WA_SQL_TIME("m.edited_at") ", " WA_SQL_TIME("m.deleted_at") ","           \
+    " CASE WHEN m.media_id IS NOT NULL THEN " WA_SQL_MEDIA_OF_MESSAGE " END"
+/* All of them. */
+#define WA_SQL_MESSAGE_COLUMNS                                                \
+    WA_SQL_MESSAGE_SHOWN ", m.session_id, m.media_id, m.target_id, "          \
+    WA_SQL_TIME("m.failed_at") ", " WA_SQL_TIME("m.cancelled_at") ", "        \
+    WA_SQL_TIME("m.unknown_at")
+/* $1 to $5 of the statements for a page of messages l: before $2 time and $3
+ * id, from $4 on and before $5, all of them given, so that they bound an index
+ * also in a plan that is made once for all values. The number of rows, $6, is
+ * hidden from the planner: else it would find that plan dearer than one for the
+ * number at hand and make one for each call, which costs more than the page. */
+#define WA_SQL_MESSAGE_PLACE                                                  \
+    " AND (l.created_at, l.id) < ($2::timestamptz, $3::uuid)"                 \
+    " AND l.created_at >= $4::timestamptz AND l.created_at < $5::timestamptz" \
+    " ORDER BY l.created_at DESC, l.id DESC LIMIT (SELECT $6::integer)"
+#define WA_SQL_MESSAGE_NEWEST " ORDER BY m.created_at DESC, m.id DESC"
+/* Of a user's messages l, with what no index is for. $7 status, $8 type,
+ * $9 direction, $10 session, each may be NULL */
+#define WA_SQL_MESSAGE_FILTERS                                                \
+    " AND ($7::text IS NULL OR l.status = $7)"                                \
+    " AND ($8::text IS NULL OR l.type = $8)"                                  \
+    " AND ($9::text IS NULL OR l.direction = $9)"                             \
+    " AND ($10::uuid IS NULL OR l.session_id = $10::uuid)"
 
 /* The rules of a pace, told to people. */
 #define WA_SQL_PACED_TEXT                                                     \
@@ -100,24 +120,46 @@
     X(MESSAGE_BY_ID,                                                          \
       "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
       " WHERE m.user_id = $1 AND m.id = $2")                                  \
-    /* Of a user, newest first. $1 user, then each or NULL: $2 status,        \
-     * $3 type, $4 direction, $5 chat, $6 session, $7 client's reference,     \
-     * $8 from, $9 before; $10 time and $11 id of the last row seen or NULL,  \
-     * $12 rows */                                                            \
+    /* Of a user, newest first. $1 user, $2 to $6 as above */                 \
     X(MESSAGES_PAGE,                                                          \
-      "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
-      " WHERE m.user_id = $1::uuid"                                           \
-      " AND ($2::text IS NULL OR m.status = $2)"                              \
-      " AND ($3::text IS NULL OR m.type = $3)"                                \
-      " AND ($4::text IS NULL OR m.direction = $4)"                           \
-      " AND ($5::text IS NULL OR m.chat = $5)"                                \
-      " AND ($6::uuid IS NULL OR m.session_id = $6::uuid)"                    \
-      " AND ($7::text IS NULL OR m.client_ref = $7)"                          \
-      " AND ($8::timestamptz IS NULL OR m.created_at >= $8::timestamptz)"     \
-      " AND ($9::timestamptz IS NULL OR m.created_at < $9::timestamptz)"      \
-      " AND ($10::timestamptz IS NULL"                                        \
-      "  OR (m.created_at, m.id) < ($10::timestamptz, $11::uuid))"            \
-      " ORDER BY m.created_at DESC, m.id DESC LIMIT $12::integer")            \
+      "SELECT " WA_SQL_MESSAGE_SHOWN " FROM (SELECT * FROM messages l"        \
+      " WHERE l.user_id = $1::uuid" WA_SQL_MESSAGE_PLACE ") m"                \
+      WA_SQL_MESSAGE_NEWEST)                                                  \
+    /* Of one chat, $11 */                                                    \
+    X(MESSAGES_PAGE_CHAT,                                                     \
+      "SELECT " WA_SQL_MESSAGE_SHOWN " FROM (SELECT * FROM messages l"        \
+      " WHERE l.user_id = $1::uuid AND l.chat = $11::text"                    \
+      WA_SQL_MESSAGE_FILTERS WA_SQL_MESSAGE_PLACE ") m"                       \
+      WA_SQL_MESSAGE_NEWEST)                                                  \
+    /* With a client's reference, $11, of a chat, $12, or any */              \
+    X(MESSAGES_PAGE_REF,                                                      \
+      "SELECT " WA_SQL_MESSAGE_SHOWN " FROM (SELECT * FROM messages l"        \
+      " WHERE l.user_id = $1::uuid AND l.client_ref = $11::text"              \
+      " AND ($12::text IS NULL OR l.chat = $12)"                              \
+      WA_SQL_MESSAGE_FILTERS WA_SQL_MESSAGE_PLACE ") m"                       \
+      WA_SQL_MESSAGE_NEWEST)                                                  \
+    /* With a status, type, direction or session, however few have it. The    \
+     * kinds there are, which are few, are found by jumps over an index, and  \
+     * the newest of each that fits are put together. */                      \
+    X(MESSAGES_PAGE_KIND,                                                     \
+      "WITH RECURSIVE k AS (SELECT f.session_id, f.direction, f.type,"        \
+      "  f.status FROM sessions s CROSS JOIN LATERAL (SELECT * FROM messages" \
+      "   n WHERE n.session_id = s.id ORDER BY n.direction, n.type, n.status" \
+      "   LIMIT 1) f WHERE s.user_id = $1::uuid"                              \
+      "  AND ($10::uuid IS NULL OR s.id = $10::uuid)"                         \
+      " UNION ALL SELECT f.session_id, f.direction, f.type, f.status"         \
+      "  FROM k CROSS JOIN LATERAL (SELECT * FROM messages n"                 \
+      "   WHERE n.session_id = k.session_id AND (n.direction, n.type,"        \
+      "    n.status) > (k.direction, k.type, k.status)"                       \
+      "   ORDER BY n.direction, n.type, n.status LIMIT 1) f)"                 \
+      " SELECT " WA_SQL_MESSAGE_SHOWN " FROM k CROSS JOIN LATERAL"            \
+      " (SELECT * FROM messages l WHERE l.session_id = k.session_id"          \
+      "  AND l.direction = k.direction AND l.type = k.type"                   \
+      "  AND l.status = k.status" WA_SQL_MESSAGE_PLACE ") m"                  \
+      " WHERE ($7::text IS NULL OR k.status = $7)"                            \
+      " AND ($8::text IS NULL OR k.type = $8)"                                \
+      " AND ($9::text IS NULL OR k.direction = $9)"                           \
+      WA_SQL_MESSAGE_NEWEST " LIMIT (SELECT $6::integer)")                    \
     /* The newest message of each chat of a user, newest chat first. $1 user, \
      * $2 session or NULL; $3 time and $4 id of the last row seen or NULL,    \
      * $5 rows. The chats are found by jumps over an index, so that the cost  \
@@ -128,7 +170,7 @@
       " UNION ALL SELECT (SELECT n.chat FROM messages n"                      \
       "  WHERE n.user_id = $1::uuid AND n.chat > c.chat"                      \
       "  ORDER BY n.chat LIMIT 1) FROM c WHERE c.chat IS NOT NULL)"           \
-      " SELECT " WA_SQL_MESSAGE_COLUMNS " FROM c CROSS JOIN LATERAL"          \
+      " SELECT " WA_SQL_MESSAGE_SHOWN " FROM c CROSS JOIN LATERAL"            \
       "  (SELECT * FROM messages l WHERE l.user_id = $1::uuid"                \
       "   AND l.chat = c.chat AND ($2::uuid IS NULL"                          \
       "    OR l.session_id = $2::uuid)"                                       \
