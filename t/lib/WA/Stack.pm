@@ -84,7 +84,7 @@ END {
     my $status = $?;
     resume_it($_) for keys %paused;
     if (defined $daemon_conf) { eval { daemon_with(''); 1 } or warn $@ }
-    for my $name (sort keys %stopped) { eval { start_it($name) } or warn $@ }
+    for my $name (sort keys %stopped) { eval { start_it($name); 1 } or warn $@ }
     $? = $status;
 }
 
