@@ -17,6 +17,8 @@ export const NO_FAULTS = {
   logout_delay_ms: 0,
   /** Modules that are not there. */
   missing: [],
+  /** Memory that the page takes, in MiB. */
+  ballast_mib: 0,
   /** How long a code is shown, in milliseconds; 0 for as long as the real page does. */
   code_ms: 0,
   /** The page makes its own message ids and nothing can change that. */

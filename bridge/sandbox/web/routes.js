@@ -13,6 +13,7 @@ const faults = {
       logout_delay_ms: { type: 'integer', minimum: 0, maximum: 600000 },
       iframes: { type: 'integer', minimum: 0, maximum: 20 },
       missing: { type: 'array', maxItems: 50, items: MODULE },
+      ballast_mib: { type: 'integer', minimum: 0, maximum: 2048 },
       code_ms: { type: 'integer', minimum: 0, maximum: 600000 },
       fixed_ids: { type: 'boolean' },
       version: { type: ['string', 'null'], maxLength: 40 },

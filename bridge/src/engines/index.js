@@ -57,7 +57,7 @@
  * @property {(identity: object) => void} onProfile
  * @property {(limit: {restricted: boolean, until: string|null}) => void} onRestricted WhatsApp has limited the account
  * @property {() => void} onInterrupted it is trying to connect again by itself; onOpen or onClose follows
- * @property {(reason: {kind: 'network'|'restart'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout'|'pairing_refused', code?: any}) => void} onClose
+ * @property {(reason: {kind: 'network'|'restart'|'memory'|'logged_out'|'banned'|'replaced'|'incompatible'|'qr_timeout'|'pairing_refused', code?: any}) => void} onClose
  * @property {(ack: {id: string, error?: string, at: string}) => void} onAck
  * @property {(echo: {id: string, at: string}) => void} onEcho another device of the account got a copy of an own message
  * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt

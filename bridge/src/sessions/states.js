@@ -35,4 +35,5 @@ export const ENDS = {
   pairing_refused: { status: 'disconnected', reason: 'pairing_refused' },
   network: null,
   restart: null,
+  memory: null,
 };

@@ -19,6 +19,7 @@ const REASONS = {
   qr_timeout: 'No phone has scanned the code in time.',
   network: 'WhatsApp can’t be reached at the moment.',
   restart: 'The connection is being started again.',
+  memory: 'The connection is being started again: its browser had grown too large.',
   incompatible: 'WhatsApp asks for a newer version of this server’s engine.'
 };
 const TITLES = {

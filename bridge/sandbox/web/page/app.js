@@ -11,6 +11,7 @@ import { Cmd, SocketModel } from './socket.js';
 import { Storage } from './storage.js';
 
 const FRAME_MS = 200;
+const MIB = 1024 * 1024;
 
 const faults = window.standInFaults;
 const storage = await new Storage().open();
@@ -181,5 +182,7 @@ for (const message of await storage.messages()) {
   if (!me.pn && message.out) me.pn = message.from;
   addModel(message, false);
 }
+// Written to, or it would be in no memory.
+window.standInBallast = Array.from({ length: faults.ballast_mib }, () => new Uint8Array(MIB).fill(1));
 if (faults.version) window.Debug = { VERSION: faults.version };
 socket.connect();

@@ -301,7 +301,7 @@ export class Link {
     const mib = Math.round(descendantsPss(this.#child.pid) / MIB);
     if (mib > maxMemory) {
       this.#logger.warn({ mib, max: maxMemory }, 'the browser uses too much memory');
-      this.#finish('network', 'too_much_memory');
+      this.#finish('memory', `${mib} MiB`);
     }
   }
 
