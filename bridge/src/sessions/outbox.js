@@ -3,6 +3,7 @@
  * server has said so.
  */
 import { Problem } from '../problems.js';
+import { within } from '../within.js';
 import { LookupCache } from './lookup-cache.js';
 import { parsePhone, parseRecipient } from './recipient.js';
 
@@ -259,16 +260,4 @@ function rejected(code) {
 
 function answer(id, sent) {
   return { whatsapp_id: id, status: 'sent', sent_at: sent.sentAt, chat: sent.chat };
-}
-
-async function within(ms, promise, late) {
-  let timer;
-  const timeout = new Promise((resolve, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
