@@ -301,14 +301,37 @@ void wa_media_fetch(wa_app *app, apr_pool_t *p, const wa_media *media,
     }
 }
 
+/* Several may have asked for it at a time: the first one filled it. */
+static int is_there(const job *j, wa_media **media)
+{
+    const wa_media *m = j->media;
+    wa_media *now = NULL;
+
+    if (wa_media_get(j->app, j->p, j->request_id, m->user_id, m->id, &now,
+                     wa_result_make(j->p))
+            != WA_OK
+        || !now->file) {
+        return 0;
+    }
+    *media = now;
+    return 1;
+}
+
 wa_code wa_media_fetch_now(wa_app *app, apr_pool_t *p, const char *request_id,
                            wa_media **media, wa_result *r)
 {
-    job j = { app, p, request_id, *media, NULL, NULL, r, 0 };
+    wa_result *why = wa_result_make(p);
+    job j = { app, p, request_id, *media, NULL, NULL, why, 0 };
     wa_code code = fetch(&j, media);
 
     if (code == WA_E_MEDIA_GONE) {
+        if (is_there(&j, media)) {
+            return WA_OK;
+        }
         record(&j);
+    }
+    if (code != WA_OK) {
+        *r = *why;
     }
     return code;
 }

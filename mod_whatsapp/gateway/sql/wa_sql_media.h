@@ -161,11 +161,17 @@
       "  AND NOT EXISTS (SELECT 1 FROM media d WHERE d.file = f.name)"        \
       "  ORDER BY f.touched_at LIMIT $1::integer FOR UPDATE SKIP LOCKED)"     \
       " AND touched_at < now() - interval '1 hour'")                          \
-    /* What was not used for so long has no file any more. $1 days, $2 rows */\
+    /* What was not used for so long has no file any more, unless a message is\
+     * still to be sent with it. $1 days, $2 rows */                          \
     X(MEDIA_AGE,                                                              \
       "UPDATE media SET state = 'gone', file = NULL WHERE id IN"              \
       " (SELECT d.id FROM media d WHERE d.state <> 'gone'"                    \
       "  AND d.last_used_at < now() - $1::integer * interval '1 day'"         \
+      "  AND d.id NOT IN (SELECT m.media_id FROM outbox o"                    \
+      "   JOIN messages m ON m.id = o.message_id"                             \
+      "   WHERE m.media_id IS NOT NULL UNION ALL SELECT media_id"             \
+      "   FROM messages WHERE status = 'scheduled'"                           \
+      "   AND media_id IS NOT NULL)"                                          \
       "  ORDER BY d.last_used_at LIMIT $2::integer FOR UPDATE SKIP LOCKED)")  \
     /* And after as long again it is forgotten. $1 days, $2 rows */           \
     X(MEDIA_FORGET,                                                           \

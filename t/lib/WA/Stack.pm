@@ -9,10 +9,11 @@ use Exporter 'import';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
-                 daemon_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children db command log_text);
+                 daemon_with httpd_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children db command log_text);
 
 my (%stopped, %paused);
 my $daemon_conf; # whatsappd's settings, as they were
+my $httpd_conf; # the module's
 
 # The output of a command (an array), or death with what it said.
 sub command {
@@ -83,6 +84,7 @@ sub resume_it {
 END {
     my $status = $?;
     resume_it($_) for keys %paused;
+    if (defined $httpd_conf) { eval { httpd_with(''); 1 } or warn $@ }
     if (defined $daemon_conf) { eval { daemon_with(''); 1 } or warn $@ }
     for my $name (sort keys %stopped) { eval { start_it($name); 1 } or warn $@ }
     $? = $status;
@@ -129,6 +131,20 @@ sub restart_httpd {
         die "httpd does not start\n" if time > $until;
         sleep 0.05;
     }
+    return;
+}
+
+# Apache again, with these lines besides its configuration; '' for none. The
+# file that did it has it undone when it ends.
+sub httpd_with {
+    my ($lines) = @_;
+    my $conf = $ENV{WA_TEST_HTTPD_CONF};
+    $httpd_conf //= log_text($conf);
+    open my $out, '>', $conf or die "$conf: $!\n";
+    print {$out} $httpd_conf, $lines;
+    close $out or die "$conf: $!\n";
+    restart_httpd();
+    undef $httpd_conf if $lines eq '';
     return;
 }
 
