@@ -20,11 +20,15 @@
 #include "../base/wa_log.h"
 #include "wa_redis.h"
 
-#define CONNECT_WAIT apr_time_from_msec(100)
-#define ANSWER_WAIT apr_time_from_msec(50)
+/* Redis answers within a millisecond, but where processor time is rationed (a
+ * container's quota, a virtual machine's steal) it and we stand still for a
+ * tenth of a second or more at a time: given up too early, limits were counted
+ * by each process for itself, and more than the limit passed. */
+#define CONNECT_WAIT apr_time_from_msec(500)
+#define ANSWER_WAIT apr_time_from_msec(500)
 /* For one of the connections, while others use all of them. That says nothing
  * of Redis, which may be quick: there are just many who ask. */
-#define PLACE_WAIT apr_time_from_msec(500)
+#define PLACE_WAIT apr_time_from_sec(1)
 /* The breaker opens after so many failures in a row within so long. One that
  * succeeded in between shows a Redis that is there: on a busy machine single
  * calls may be late, and that must not switch off the limits. */

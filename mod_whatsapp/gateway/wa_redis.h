@@ -3,8 +3,8 @@
  * @file wa_redis.h
  * @brief Redis by hiredis: pipelines of commands over pooled connections.
  *
- * Redis is speed, never truth: every call is bounded (connect 100 ms, answer
- * 50 ms by default) and a breaker answers at once while Redis is away. After
+ * Redis is speed, never truth: every call is bounded (connect 500 ms, answer
+ * 500 ms) and a breaker answers at once while Redis is away. After
  * any error a connection is thrown away.
  */
 #ifndef WA_REDIS_H

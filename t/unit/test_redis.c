@@ -10,6 +10,8 @@
 #include "peer.h"
 
 #define MSEC(n) apr_time_from_msec(n)
+/* Less than any wait, and more than a busy machine stands still. */
+#define AT_ONCE 400
 
 static apr_pool_t *root;
 static const char *address;
@@ -223,10 +225,10 @@ static void test_hung(wa_redis *r)
         worst = took > worst ? took : worst;
         is_int(rv, APR_TIMEUP, "a hung Redis, time %d", i + 1);
     }
-    ok(worst >= 49 && worst < 250, "after %d ms at most", (int)worst);
+    ok(worst >= 499 && worst < 2000, "after %d ms at most", (int)worst);
     took = timed_ping(r, &rv);
     is_int(rv, APR_EAGAIN, "then the breaker is open");
-    ok(took < 10, "and answers at once");
+    ok(took < AT_ONCE, "and answers at once");
     apr_sleep(MSEC(1050));
     took = timed_ping(r, &rv);
     is_int(rv, APR_TIMEUP, "one probe");
@@ -260,7 +262,7 @@ static void test_restart(wa_redis *r, const char *start)
     wait_gone(pid);
     took = timed_ping(r, &rv);
     is_int(rv, APR_ECONNREFUSED, "no Redis");
-    ok(took < 50, "at once");
+    ok(took < AT_ONCE, "at once");
     ok(system(start) == 0, "Redis is started");
     for (i = 0; i < 200 && !up; i++) {
         up = redis_pid(make(1)) > 0;
@@ -283,7 +285,7 @@ static void test_nobody(void)
     }
     took = timed_ping(r, &rv);
     is_int(rv, APR_EAGAIN, "the breaker is open");
-    ok(took < 10, "at once");
+    ok(took < AT_ONCE, "at once");
 }
 
 static void test_peer(void)
