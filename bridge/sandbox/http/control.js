@@ -21,6 +21,9 @@ export async function controlRoutes(app, { phones, server }) {
     return reply.code(204).send();
   });
 
+  // As WhatsApp's hosts do after a while; a phone that has a file can put it there again.
+  app.post('/media/forget', async () => ({ forgotten: server.media.forget() }));
+
   // What a server does to an account, or a network to a connection.
   app.post('/phones/:id/fault', { schema: schemas.strike }, async (request) => {
     const { pn } = phones.get(request.params.id);

@@ -107,6 +107,10 @@ export class Blobs {
     rmSync(path.join(this.#dir, name), { force: true });
   }
 
+  get size() {
+    return this.#files.size;
+  }
+
   /** Removes every file whose name begins so. */
   removeAll(prefix) {
     for (const name of [...this.#files.keys()]) if (name.startsWith(prefix)) this.remove(name);

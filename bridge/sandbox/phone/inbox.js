@@ -1,13 +1,16 @@
 /** What a phone does with what reaches it: messages, receipts, notices of the server. */
+import { readFile } from 'node:fs/promises';
 import { LID, PN, parseJid } from '../lib/jid.js';
 import { bigEndian, bytes, child, childBytes, children, el, seconds } from '../lib/nodes.js';
 import { describe, unpack } from './content.js';
 import { loadPair } from './keys.js';
+import { putAgain } from './media.js';
 import { addressOf } from './signal.js';
 import { isDeviceTrusted } from './trust.js';
 
 const MAX_RETRIES = 5;
 const NOT_TRUSTED = '500';
+const NOT_FOUND = '2';
 const retries = new WeakMap();
 
 /** Handles one stanza. Called for one after the other. */
@@ -116,7 +119,9 @@ async function onReceipt(phone, node) {
   const { id, from, type, recipient } = node.attrs;
   const sender = parseJid(from);
   const ids = [id, ...children(child(node, 'list'), 'item').map((i) => i.attrs.id)];
-  if (type === 'retry') {
+  if (type === 'server-error') {
+    void answerLostFile(phone, node);
+  } else if (type === 'retry') {
     await answerRetry(phone, node, sender);
   } else if (type === undefined || type === 'read' || type === 'played') {
     for (const i of ids) phone.advance(i, 'out', undefined, type === undefined ? 'delivered' : 'read');
@@ -133,6 +138,26 @@ async function answerRetry(phone, node, sender) {
   const [target] = (await phone.outbox.devicesOf([own ? phone.pn : sender.user])).filter((d) => d.device === sender.device);
   const count = Number(child(node, 'retry')?.attrs.count ?? 1);
   if (target) await phone.outbox.resend(node.attrs.id, target, count);
+}
+
+/** The media host has lost a file, and one of the own devices wants it: the phone has it, perhaps. */
+async function answerLostFile(phone, node) {
+  const { id, from } = node.attrs;
+  const request = child(node, 'encrypt');
+  const message = phone.chats.find(id, 'in');
+  let answer = el('error', { code: NOT_FOUND });
+  try {
+    const file = message?.wire ? phone.fileOf(message) : null;
+    if (file) {
+      const { sealed, iv } = await putAgain(phone, message, await readFile(file.path), {
+        sealed: childBytes(request, 'enc_p'), iv: childBytes(request, 'enc_iv'),
+      });
+      answer = el('encrypt', {}, [el('enc_p', {}, sealed), el('enc_iv', {}, iv)]);
+    }
+    await phone.query('set', 'w:m', [el('mediaretry', { id, to: from }, [answer, child(node, 'rmr')])]);
+  } catch (err) {
+    phone.logger.info({ id, reason: err.message }, 'a file was not put at the host again');
+  }
 }
 
 async function onNotification(phone, node) {

@@ -9,6 +9,7 @@ import { child, el } from '../lib/nodes.js';
 import { PhoneError } from './error.js';
 
 const MAC_BYTES = 10;
+const TAG_BYTES = 16;
 const IDLE_MS = 30_000;
 
 /** By type of message: its field in the protobuf, the name in its keys, its folder at the hosts. */
@@ -34,8 +35,7 @@ function keysOf(mediaKey, type) {
 const macOf = (keys, ciphertext) => createHmac('sha256', keys.mac).update(keys.iv).update(ciphertext).digest().subarray(0, MAC_BYTES);
 
 /** @returns {{mediaKey: Buffer, body: Buffer}} ciphertext with its MAC */
-export function encryptFile(type, bytes) {
-  const mediaKey = randomBytes(32);
+export function encryptFile(type, bytes, mediaKey = randomBytes(32)) {
   const keys = keysOf(mediaKey, type);
   const cipher = createCipheriv('aes-256-cbc', keys.cipher, keys.iv);
   const ciphertext = Buffer.concat([cipher.update(bytes), cipher.final()]);
@@ -83,15 +83,8 @@ function exchange(url, { method, body, ca, limit }) {
 export async function upload(device, { type, bytes, mime_type: mimetype, file_name: fileName, seconds, caption }) {
   const kind = KINDS[type];
   const { mediaKey, body } = encryptFile(type, bytes);
-  const connection = child(await device.query('set', 'w:m', [el('media_conn')]), 'media_conn');
-  const { auth } = connection.attrs;
-  const { hostname } = child(connection, 'host').attrs;
+  const { url: at, directPath } = await put(device, kind, body);
   const fileEncSha256 = sha256(body);
-  const name = fileEncSha256.toString('base64url');
-  const url = `https://${hostname}/mms/${kind.folder}/${name}?auth=${encodeURIComponent(auth)}&token=${name}`;
-  const answer = await exchange(url, { method: 'POST', body, ca: device.trust, limit: 65536 });
-  if (answer.status !== 200) throw new PhoneError('media_refused', { text: `the media host answered ${answer.status}` });
-  const { url: at, direct_path: directPath } = JSON.parse(answer.body);
   return {
     [kind.field]: {
       url: at, directPath, mediaKey, fileEncSha256, fileSha256: sha256(bytes), fileLength: bytes.length, mimetype,
@@ -104,9 +97,48 @@ export async function upload(device, { type, bytes, mime_type: mimetype, file_na
   };
 }
 
+/** Puts ciphertext at the host that the server names. @returns {Promise<{url: string, directPath: string}>} */
+async function put(device, kind, body) {
+  const connection = child(await device.query('set', 'w:m', [el('media_conn')]), 'media_conn');
+  const { auth } = connection.attrs;
+  const { hostname } = child(connection, 'host').attrs;
+  const name = sha256(body).toString('base64url');
+  const url = `https://${hostname}/mms/${kind.folder}/${name}?auth=${encodeURIComponent(auth)}&token=${name}`;
+  const answer = await exchange(url, { method: 'POST', body, ca: device.trust, limit: 65536 });
+  if (answer.status !== 200) throw new PhoneError('media_refused', { text: `the media host answered ${answer.status}` });
+  const { url: at, direct_path: directPath } = JSON.parse(answer.body);
+  return { url: at, directPath };
+}
+
+const partOf = (type, wire) => proto.Message.decode(Buffer.from(wire, 'base64'))[KINDS[type].field];
+
+/** The key and the words under which phone and device speak of a lost file. */
+const retryKey = (mediaKey) => Buffer.from(hkdfSync('sha256', mediaKey, Buffer.alloc(0), 'WhatsApp Media Retry Notification', 32));
+
+/**
+ * Puts the file of a message at the host again, under the key it has.
+ * @param {object} device
+ * @param {{id: string, type: string, wire: string}} message
+ * @param {Buffer} bytes
+ * @param {{sealed: Buffer, iv: Buffer}} request of a device that knows the key
+ * @returns {Promise<{sealed: Buffer, iv: Buffer}>} what it is told
+ */
+export async function putAgain(device, { id, type, wire }, bytes, request) {
+  const { mediaKey } = partOf(type, wire);
+  const decipher = createDecipheriv('aes-256-gcm', retryKey(mediaKey), request.iv);
+  decipher.setAAD(Buffer.from(id)).setAuthTag(request.sealed.subarray(-TAG_BYTES));
+  const { stanzaId } = proto.ServerErrorReceipt.decode(Buffer.concat([decipher.update(request.sealed.subarray(0, -TAG_BYTES)), decipher.final()]));
+  const { directPath } = await put(device, KINDS[type], encryptFile(type, bytes, mediaKey).body);
+  const { SUCCESS } = proto.MediaRetryNotification.ResultType;
+  const iv = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', retryKey(mediaKey), iv).setAAD(Buffer.from(id));
+  const plain = proto.MediaRetryNotification.encode({ stanzaId, directPath, result: SUCCESS }).finish();
+  return { sealed: Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]), iv };
+}
+
 /** Fetches and opens the file of a message. @returns {Promise<Buffer>} */
 export async function download(device, type, wire, limit) {
-  const part = proto.Message.decode(Buffer.from(wire, 'base64'))[KINDS[type].field];
+  const part = partOf(type, wire);
   const url = new URL(part.url || `https://mmg.whatsapp.net${part.directPath}`);
   const answer = await exchange(url, { method: 'GET', ca: device.trust, limit });
   if (answer.status !== 200) throw new Error(`the media host answered ${answer.status}`);

@@ -1,6 +1,6 @@
 /** The questions a client may ask: one table, by type, namespace and first child. Others get 501. */
 import { PN, LID, parseJid } from '../lib/jid.js';
-import { bigEndian, bytes, child, childBytes, childNumber, children, el } from '../lib/nodes.js';
+import { bigEndian, bytes, child, childBytes, childNumber, children, el, seconds } from '../lib/nodes.js';
 import { pairByCode } from './code-pairing.js';
 import { jidOf } from './directory.js';
 import { IqError } from './iq-error.js';
@@ -178,6 +178,15 @@ function mediaConnection({ server }) {
   ])];
 }
 
+/** A phone has put a file at the host again, or not: the device that asked is told. */
+function mediaRetry({ server, client, node }) {
+  phoneOnly(client);
+  const { attrs: { id, to }, content } = child(node, 'mediaretry');
+  server.clientOf(client.account, parseJid(to)?.device)?.send(el('notification', {
+    from: jidOf(client.account), id, t: seconds(), type: 'mediaretry',
+  }, content));
+}
+
 const nothing = () => undefined;
 
 function activate({ server, client }) {
@@ -210,6 +219,7 @@ const TABLE = {
   'get w:g2 participating': () => [el('groups', {}, [])],
   'set w:stats add': nothing,
   'set w:m media_conn': mediaConnection,
+  'set w:m mediaretry': mediaRetry,
 };
 
 const FOR_STRANGERS = new Set(['get w:p ping', 'set md link_code_companion_reg']);

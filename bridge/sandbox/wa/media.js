@@ -75,6 +75,13 @@ export class MediaServer {
     return { auth: this.#auth, host: this.address, maxBytes: this.#blobs.fileBytes };
   }
 
+  /** Loses every file it has. @returns {number} how many */
+  forget() {
+    const { size } = this.#blobs;
+    this.#blobs.removeAll('');
+    return size;
+  }
+
   async #onRequest(request, response) {
     const { pathname, searchParams } = new URL(request.url, 'https://localhost');
     const answer = (status, body, headers = {}) => {

@@ -105,7 +105,7 @@ function later(ms, what) {
 }
 
 /** Receipts that only tell the server that a device has its copy. */
-const SILENT = new Set(['peer_msg', 'hist_sync', 'server-error']);
+const SILENT = new Set(['peer_msg', 'hist_sync']);
 
 /** Handles a receipt: the copy is delivered, and those who wait for a tick hear of it. */
 export function routeReceipt(server, client, node) {
@@ -117,7 +117,7 @@ export function routeReceipt(server, client, node) {
   if (type === 'retry') server.counts.retries += 1;
   server.log.add({ kind: 'receipt', id, type: type ?? 'delivered', from: jidOf(account, device), to: node.attrs.to, ids: ids.length });
 
-  if (type !== 'read' && type !== 'read-self' && type !== 'played') {
+  if (!['read', 'read-self', 'played', 'server-error'].includes(type)) {
     const queue = server.queues.of(account.pn, device);
     for (const i of ids) queue.answered('message', i, { from: to?.account.pn, retry: type === 'retry' });
   }
@@ -128,6 +128,12 @@ export function routeReceipt(server, client, node) {
 function receiptTargets({ account, device }, node, to) {
   const { type, id } = node.attrs;
   if (SILENT.has(type)) return [];
+  // The media host has lost a file: the own phone is asked for it.
+  if (type === 'server-error') {
+    return to.account === account && device !== 0 ? [{ account, device: 0, from: account.pn, node: el('receipt', {
+      from: jidOf(account, device), id, t: seconds(), type,
+    }, node.content) }] : [];
+  }
   const content = node.content;
   // A device that is not in front of anybody still has the message: a plain second tick for the sender.
   const shown = type === 'inactive' ? undefined : type;

@@ -73,6 +73,63 @@ test('a bridge that was killed sends the file once, and still finds files it was
   }
 });
 
+test('a file that the media host has lost is asked of the phone', async (t) => {
+  const { sandbox, module, bridge, own, friend, id } = await linkedPair(t, 'baileys');
+  const bytes = randomBytes(300000);
+  const received = async () => {
+    const sent = await friend.sendFile('+4915111111111', bytes, 'application/zip', { type: 'document', file_name: 'a.zip' });
+    await module.event('message.inbound', (data) => data.whatsapp_id === sent.id);
+    await own.file(sent.id);
+    return sent.id;
+  };
+  const fetched = async (message) => {
+    const file = await bridge.fetchFile(id, message);
+    return [file.status, file.status === 200 ? sha256(file.bytes) : JSON.parse(file.bytes).code];
+  };
+  const asked = async (message) => (await sandbox.log()).filter((entry) => entry.kind === 'receipt' && entry.type === 'server-error' && entry.id === message).length;
+  const forget = () => sandbox.call('POST', '/media/forget');
+
+  await t.test('and is there again, by one question for all who want it', async () => {
+    const message = await received();
+    assert.ok((await forget()).forgotten > 0);
+    const all = await Promise.all([fetched(message), fetched(message), fetched(message)]);
+    assert.deepEqual(all, Array(3).fill([200, sha256(bytes)]));
+    assert.equal(await asked(message), 1);
+    assert.deepEqual(await fetched(message), [200, sha256(bytes)]);
+    assert.equal(await asked(message), 1, 'a file that is there is not asked for');
+  });
+  await t.test('one that the phone has not either is gone', async () => {
+    const message = await received();
+    await friend.remove(message);
+    await module.event('message.inbound', (data) => data.type === 'deletion' && data.target_id === message);
+    await eventually(async () => (await own.messages()).some((m) => m.id === message && m.deleted_at), 'deleted on the phone');
+    await forget();
+    assert.deepEqual(await fetched(message), [410, 'media_gone']);
+    assert.equal(await asked(message), 1);
+  });
+  await t.test('a host that has it no sooner than before: gone', async () => {
+    const message = await received();
+    await sandbox.faults({ media: { gone: true } });
+    assert.deepEqual(await fetched(message), [410, 'media_gone']);
+    await sandbox.faults({ media: null });
+  });
+  await t.test('a phone that is away: not now, and later it is there', async () => {
+    const message = await received();
+    await forget();
+    await own.online(false);
+    assert.deepEqual(await fetched(message), [503, 'media_unavailable']);
+    await own.online(true);
+    await eventually(async () => (await fetched(message))[0] === 200, 'the file');
+    assert.deepEqual(await fetched(message), [200, sha256(bytes)]);
+  });
+  await t.test('nor can a session that is stopped ask', async () => {
+    const message = await received();
+    await forget();
+    await bridge.call('POST', `/v1/sessions/${id}/disconnect`);
+    assert.deepEqual(await fetched(message), [503, 'media_unavailable']);
+  });
+});
+
 test('only the media hosts of WhatsApp are asked for files', () => {
   const address = (file, sandbox = false) => addressOf(file, sandbox)?.href ?? null;
   assert.equal(address({ directPath: '/v/t62/x?ccb=1' }), 'https://mmg.whatsapp.net/v/t62/x?ccb=1');

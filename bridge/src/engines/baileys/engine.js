@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { errorFields, maskText } from '../../log.js';
+import { mediaUnavailable } from '../../media/source.js';
 import { Problem } from '../../problems.js';
 import { Gate } from '../../sessions/backoff.js';
 import { DurableMap } from '../../storage/durable-map.js';
@@ -112,9 +113,23 @@ export class BaileysAccount {
     return Buffer.from(Message.encode(Message.fromObject(content)).finish());
   }
 
-  /** The file of a received message; needs no connection. */
-  openMedia(ref) {
-    return this.#options.media.open(ref);
+  /** The file of a received message. Needs a connection only where WhatsApp's hosts have lost it: then the phone is asked. */
+  async openMedia(ref, link) {
+    try {
+      return await this.#options.media.open(ref);
+    } catch (error) {
+      if (!error.lost || !ref.key || !this.linked) {
+        throw error;
+      }
+    }
+    let open;
+    try {
+      open = link();
+    } catch {
+      throw mediaUnavailable('WhatsApp no longer has the file, and the phone can only be asked for it by a session that is connected');
+    }
+    const directPath = await open.askForFile(ref);
+    return this.#options.media.open({ ...ref, directPath });
   }
 
   /** @returns {Link} */

@@ -108,7 +108,7 @@ export function addressOf({ url, directPath }, sandbox) {
  * @param {URL} address
  * @param {string} path must not exist
  * @param {number} size that it must have
- * @throws {Problem} media_gone, media_unavailable
+ * @throws {Problem} media_gone (`lost`: the host has no such file), media_unavailable
  */
 export async function download(address, path, size) {
   let response;
@@ -118,7 +118,7 @@ export async function download(address, path, size) {
     if (statusCode !== 200) {
       response.destroy();
       throw [403, 404, 410].includes(statusCode)
-        ? new Problem('media_gone', 'WhatsApp no longer has the file')
+        ? Object.assign(new Problem('media_gone', 'WhatsApp no longer has the file'), { lost: true })
         : mediaUnavailable(`WhatsApp's media host answered ${statusCode}`);
     }
     let read = 0;

@@ -148,7 +148,8 @@ export function describeInbound({ baileys, store, key, message, pushName, timest
     ...change,
     at: new Date((timestamp || Math.floor(Date.now() / 1000)) * 1000).toISOString(),
   };
-  return { key: `${chat}|${key.id}|${from}`, data, ref: file.ref };
+  const ref = file.ref && { ...file.ref, key: { id: key.id, remoteJid: chat, participant: key.participant || undefined } };
+  return { key: `${chat}|${key.id}|${from}`, data, ref };
 }
 
 /** The same from a stanza's attributes and the padded plaintext of one of its <enc> nodes. */

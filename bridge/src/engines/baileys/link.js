@@ -4,6 +4,9 @@
  * Receipts, acknowledgements and messages are taken from the stanzas, not from Baileys' events: those are
  * buffered for up to 30 s, merged with each other, and come after the stanza was acknowledged.
  */
+import { mediaUnavailable } from '../../media/source.js';
+import { Problem } from '../../problems.js';
+import { within } from '../../within.js';
 import { quietLogger } from './library.js';
 
 const FIRST_QR_MS = 60000;
@@ -14,6 +17,8 @@ const CONNECT_MS = 60000;
 const QUERY_MS = 15000;
 const KEEP_ALIVE_MS = 20000;
 const TERMINATE_MS = 1000;
+/** For the phone to put a file at WhatsApp's hosts again. */
+const FILE_AGAIN_MS = 20000;
 
 const RECEIPTS = new Map([
   [undefined, 'delivered'],
@@ -61,6 +66,8 @@ export class Link {
   #qrShown = 0;
   #watchdog;
   #stanzas = new WeakMap();
+  /** Questions for files, by message. */
+  #lostFiles = new Map();
 
   /**
    * @param {object} options
@@ -130,6 +137,7 @@ export class Link {
     ws.prependListener('CB:message', (node) => this.#onMessage(node));
     ws.prependListener('CB:receipt', (node) => this.#onReceipt(node));
     ws.prependListener('CB:ack,class:message', (node) => this.#onAck(node));
+    ws.prependListener('CB:notification,type:mediaretry', (node) => this.#lostFiles.get(node.attrs.id)?.answer(node));
   }
 
   #onCreds(update) {
@@ -236,6 +244,40 @@ export class Link {
   /** Hands a message to the socket; resolves when its stanza has left. */
   async send({ id, to, message }) {
     await this.#sock.relayMessage(to, this.#baileys.proto.Message.decode(message), { messageId: id });
+  }
+
+  /**
+   * Asks the own phone to put the file of a message at WhatsApp's hosts again; those who ask at one time share the answer.
+   * @returns {Promise<string>} where it is now
+   */
+  askForFile({ key, mediaKey }) {
+    const asked = this.#lostFiles.get(key.id)?.result;
+    if (asked) {
+      return asked;
+    }
+    let answer;
+    const answered = new Promise((resolve) => {
+      answer = resolve;
+    });
+    const result = this.#askForFile(key, Buffer.from(mediaKey, 'base64'), answered).finally(() => this.#lostFiles.delete(key.id));
+    this.#lostFiles.set(key.id, { answer, result });
+    return result;
+  }
+
+  async #askForFile(key, mediaKey, answered) {
+    const { decodeMediaRetryNode, decryptMediaRetryData, encryptMediaRetryRequest, proto } = this.#baileys;
+    const silent = () => mediaUnavailable("WhatsApp no longer has the file; the phone was asked for it, and has not answered");
+    try {
+      await this.#sock.sendNode(encryptMediaRetryRequest(key, mediaKey, this.#account.creds.me.id));
+    } catch {
+      throw silent();
+    }
+    const { media } = decodeMediaRetryNode(await within(FILE_AGAIN_MS, answered, silent));
+    const { result, directPath } = media ? decryptMediaRetryData(media, mediaKey, key.id) : {};
+    if (result !== proto.MediaRetryNotification.ResultType.SUCCESS || !directPath) {
+      throw new Problem('media_gone', 'WhatsApp no longer has the file, and the phone does not have it either');
+    }
+    return directPath;
   }
 
   /** Where files go, and with which word. @param {boolean} fresh the last answer is of no use any more */
