@@ -15,6 +15,7 @@ const FILES = {
   '/page/dom.js': [JS, pageFile('dom.js')],
   '/page/state.js': [JS, pageFile('state.js')],
   '/page/phone-view.js': [JS, pageFile('phone-view.js')],
+  '/page/fault-view.js': [JS, pageFile('fault-view.js')],
   '/page/bubble.js': [JS, pageFile('bubble.js')],
   '/page/composer.js': [JS, pageFile('composer.js')],
   '/page/chat-view.js': [JS, pageFile('chat-view.js')],

@@ -1,6 +1,7 @@
 /** Starts the page: reads what is there, follows what changes. */
 import { call, follow } from './api.js';
 import { toast } from './dom.js';
+import { drawFaults } from './fault-view.js';
 import { drawDevices } from './link-view.js';
 import { drawList, drawPhone } from './phone-view.js';
 import { changed, go, putMessage, readAddress, state, watch } from './state.js';
@@ -30,7 +31,7 @@ function onEvent(event) {
   changed();
 }
 
-for (const draw of [drawList, drawPhone, drawDevices]) watch(draw);
+for (const draw of [drawList, drawPhone, drawDevices, drawFaults]) watch(draw);
 addEventListener('popstate', readAddress);
 readAddress();
 follow({

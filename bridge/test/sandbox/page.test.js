@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { STRIKE_NAMES } from '../../sandbox/wa/faults.js';
 import { Device, sandbox, tempDir } from './harness.js';
 
 const CHROMIUM = '/usr/bin/chromium';
@@ -34,6 +35,43 @@ async function canBrowse(t) {
   }
   return true;
 }
+
+test('faults on command, by keyboard', async (t) => {
+  if (!await canBrowse(t)) return;
+  const s = await sandbox(t);
+  const { page, complaints } = await browse(t, s.url);
+  assert.ok(!await page.locator('#faults').isVisible(), 'without a phone there is nothing to break');
+  const anna = await s.ok('POST', '/phones', { number: '+491700000001', name: 'Anna' });
+  await page.click('.phone-row');
+  await page.locator('#faults').waitFor();
+  const device = new Device(t, s);
+  await device.link(anna);
+  await page.locator('#faults summary').focus();
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Tab');
+  const dropped = device.wait('closed');
+  await page.keyboard.press('Enter');
+  await page.getByText('Drop the connection: one device of Anna.').waitFor();
+  await dropped;
+  await device.reconnect();
+  await page.selectOption('#faults select', 'late');
+  await page.getByText('Until all is as usual again.').waitFor();
+  await page.getByRole('button', { name: 'Do it' }).click();
+  await page.getByText('Acknowledge 5 s late: set.').waitFor();
+  assert.equal((await s.ok('GET', '/faults')).ack_delay_ms, 5000);
+  await page.getByRole('button', { name: 'All as usual again' }).click();
+  await page.getByText('All is as usual again; bans are lifted.').waitFor();
+  assert.equal((await s.ok('GET', '/faults')).ack_delay_ms, 0);
+  const names = await page.locator('#faults optgroup').first().locator('option').evaluateAll((all) => all.map((o) => o.value));
+  assert.deepEqual(names.toSorted(), STRIKE_NAMES.toSorted(), 'every fault of a phone is offered');
+  const away = device.wait('closed');
+  await page.selectOption('#faults select', 'logout');
+  await page.getByRole('button', { name: 'Do it' }).click();
+  await away;
+  await page.locator('.linked .empty').waitFor();
+  assert.deepEqual(complaints, []);
+});
 
 test('a person creates phones, links a device, chats', async (t) => {
   if (!await canBrowse(t)) return;
