@@ -3,24 +3,10 @@
  * each N the proportional set size (PSS) of the browsers and of the child processes, 8 s after all are ready.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { Ends } from '../bridge/lib/ends.js';
 import { openAccount, startWorld } from './harness.js';
 
 const SETTLE_MS = 8000;
-
-/** Stands in for a test: what is to be done at the end, last first. */
-class Ends {
-  #ends = [];
-
-  after(end) {
-    this.#ends.push(end);
-  }
-
-  async run() {
-    for (const end of this.#ends.reverse()) {
-      await end();
-    }
-  }
-}
 
 const read = (pid, file) => readFileSync(`/proc/${pid}/${file}`, 'latin1');
 const parent = (pid) => Number(read(pid, 'stat').split(') ')[1].split(' ')[1]);
