@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { startDriver } from './lib/driver-process.js';
-import { messageId, startBridge, startModule, startSandbox, temporaryDirectory } from './lib/processes.js';
+import { linkedPair } from './lib/pair.js';
+import { messageId, startSandbox, temporaryDirectory } from './lib/processes.js';
 import { eventually } from './lib/wait.js';
 
 /** Repeats a send as the module does, until there is a final answer. */
@@ -27,12 +28,7 @@ async function assertRatchetsWhole(sandbox) {
 }
 
 test('killed in the middle of 50 sends, the caller repeats: each message once', { timeout: 120000 }, async (t) => {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
-  const id = await bridge.link(own);
+  const { sandbox, module, bridge, friend, id } = await linkedPair(t, 'baileys');
   const messages = Array.from({ length: 50 }, (_, i) => ({ id: messageId(), to: friend.jid, text: `message ${i}` }));
 
   const sends = messages.map((message) => sendUntilFinal(bridge, id, message));
@@ -59,12 +55,7 @@ test('killed in the middle of 50 sends, the caller repeats: each message once', 
 });
 
 test('killed five times with traffic both ways: no new code, all inbound told once', { timeout: 180000 }, async (t) => {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
-  const id = await bridge.link(own);
+  const { sandbox, module, bridge, friend, id } = await linkedPair(t, 'baileys');
   const sent = [];
   const outgoing = [];
   for (let round = 0; round < 5; round += 1) {
@@ -90,12 +81,7 @@ test('killed five times with traffic both ways: no new code, all inbound told on
 });
 
 test('an acknowledged id is known after kill -9', { timeout: 60000 }, async (t) => {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
-  const id = await bridge.link(own);
+  const { sandbox, bridge, friend, id } = await linkedPair(t, 'baileys');
   const message = { id: messageId(), to: friend.jid, text: 'once' };
   const first = await bridge.send(id, message);
   assert.equal(first.status, 200);

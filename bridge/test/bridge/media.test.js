@@ -9,7 +9,8 @@ import { test } from 'node:test';
 import { addressOf } from '../../src/engines/baileys/hosts.js';
 import { cleanFileName, cleanMimeType } from '../../src/media/names.js';
 import { OggClock } from '../../src/media/ogg.js';
-import { linkedPair, mediaBothWays, oggOf, PNG, sha256 } from './lib/media-flow.js';
+import { mediaBothWays, oggOf, PNG, sha256 } from './lib/media-flow.js';
+import { linkedPair } from './lib/pair.js';
 import { messageId } from './lib/processes.js';
 import { eventually } from './lib/wait.js';
 

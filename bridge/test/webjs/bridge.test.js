@@ -8,7 +8,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { processesOf } from '../../src/engines/webjs/browser.js';
-import { messageId, startBridge, startModule, startSandbox } from '../bridge/lib/processes.js';
+import { startPair } from '../bridge/lib/pair.js';
+import { messageId, startBridge, startModule } from '../bridge/lib/processes.js';
 import { eventually } from '../bridge/lib/wait.js';
 
 const MESSAGES = Number(process.env.WEBJS_MESSAGES ?? 60);
@@ -26,11 +27,7 @@ function processesIn(dir) {
 }
 
 test('a bridge with browsers', async (t) => {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module, env: { BRIDGE_DEFAULT_ENGINE: 'webjs' } });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
+  const { sandbox, module, bridge, own, friend } = await startPair(t, 'webjs');
   const id = randomUUID();
   const profile = join(bridge.dataDir, 'sessions', id, 'session-profile');
 

@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { linkedPair, mediaBothWays, sha256 } from '../bridge/lib/media-flow.js';
+import { mediaBothWays, sha256 } from '../bridge/lib/media-flow.js';
+import { linkedPair } from '../bridge/lib/pair.js';
 import { messageId } from '../bridge/lib/processes.js';
 
 const CAP = 50 * 1024 * 1024;

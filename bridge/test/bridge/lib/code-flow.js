@@ -1,15 +1,12 @@
 /** Linking by a code that is typed on the phone, the same for every engine. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { messageId, startBridge, startModule, startSandbox } from './processes.js';
+import { startPair } from './pair.js';
+import { messageId } from './processes.js';
 
 /** @param {import('node:test').TestContext} t @param {string} engine */
 export async function linkedByCode(t, engine) {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module, env: { BRIDGE_DEFAULT_ENGINE: engine } });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
+  const { sandbox, module, bridge, own, friend } = await startPair(t, engine);
   const id = randomUUID();
   const start = (body) => bridge.call('PUT', `/v1/sessions/${id}`, body);
 

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { messageId, startBridge, startModule, startSandbox } from './processes.js';
+import { startPair } from './pair.js';
+import { messageId } from './processes.js';
 import { eventually } from './wait.js';
 
 const UNKNOWN = '4915799999999@s.whatsapp.net';
@@ -14,11 +15,7 @@ const UNKNOWN = '4915799999999@s.whatsapp.net';
  * @param {{engine: string, rejection: string, late: string}} expected `rejection`: the code of a refusal; `late`: of a late answer
  */
 export async function wholeLife(t, { engine, rejection, late: lateCode }) {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module, env: { BRIDGE_DEFAULT_ENGINE: engine } });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
+  const { sandbox, module, bridge, own, friend } = await startPair(t, engine);
   const id = randomUUID();
 
   await t.test('a code is shown and told, with its expiry', async () => {

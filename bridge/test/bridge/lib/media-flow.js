@@ -3,7 +3,8 @@
  */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { messageId, startBridge, startModule, startSandbox } from './processes.js';
+import { linkedPair } from './pair.js';
+import { messageId } from './processes.js';
 import { eventually } from './wait.js';
 
 const MIB = 1024 * 1024;
@@ -21,20 +22,6 @@ export function oggOf(seconds) {
   head.write('OggS');
   head.writeBigInt64LE(BigInt(seconds * 48000), 6);
   return Buffer.concat([head, randomBytes(400)]);
-}
-
-/**
- * Two phones, the first linked to a session of the engine.
- * @param {import('node:test').TestContext} t
- */
-export async function linkedPair(t, engine, env = {}) {
-  const sandbox = await startSandbox(t);
-  const module = await startModule(t);
-  const bridge = await startBridge(t, { sandbox, module, env: { BRIDGE_DEFAULT_ENGINE: engine, ...env } });
-  const own = await sandbox.phone('+4915111111111', 'Ada');
-  const friend = await sandbox.phone('+4915122222222', 'Berta');
-  const id = await bridge.link(own);
-  return { sandbox, module, bridge, own, friend, id };
 }
 
 /**
