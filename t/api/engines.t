@@ -41,18 +41,9 @@ it 'each says what it can and what it lacks' => sub {
 
 # --- webjs ------------------------------------------------------------------
 
-step 'a session by webjs: init' => sub {
-    my $r = init($user, engine => 'webjs');
-    return ([$r->{status}, $r->{json}{engine}], [202, 'webjs']);
-};
-step 'its code is scanned, and it is connected' => sub {
-    my $qr = wait_until {
-        my $r = api(GET => '/session/qr?format=raw', key => $user->{key});
-        $r->{status} == 200 ? $r->{content} : undef;
-    } 90, 'a QR code of the browser';
-    sandbox(POST => "/phones/$phone->{id}/scan", { qr => $qr });
-    my $s = wait_until { my $s = session_of($user); $s->{status} eq 'connected' ? $s : undef } 90, 'connected';
-    return (pick($s, qw(engine phone_number reason)),
+step 'a session by webjs: its code is scanned, and it is connected' => sub {
+    link_phone($user, $phone, engine => 'webjs');
+    return (pick(session_of($user), qw(engine phone_number reason)),
         { engine => 'webjs', phone_number => $phone->{number}, reason => undef });
 };
 it 'a text arrives once, and its receipts come back' => sub {

@@ -19,14 +19,8 @@ sub png {
 step 'a session by webjs, linked' => sub {
     $user = new_user(max_messages_per_minute => 1000);
     ($phone, $friend) = (phone('Sender'), phone('Recipient'));
-    my $r = api(POST => '/session/init', key => $user->{key}, body => { engine => 'webjs' });
-    my $qr = wait_until {
-        my $r = api(GET => '/session/qr?format=raw', key => $user->{key});
-        $r->{status} == 200 ? $r->{content} : undef;
-    } 90, 'a QR code of the browser';
-    sandbox(POST => "/phones/$phone->{id}/scan", { qr => $qr });
-    my $s = wait_until { my $s = session_of($user); $s->{status} eq 'connected' ? $s : undef } 90, 'connected';
-    return ([$r->{status}, pick($s, qw(engine phone_number))], [202, { engine => 'webjs', phone_number => $phone->{number} }]);
+    link_phone($user, $phone, engine => 'webjs');
+    return (pick(session_of($user), qw(engine phone_number)), { engine => 'webjs', phone_number => $phone->{number} });
 };
 it 'an image with its caption is on the phone, byte by byte' => sub {
     my $bytes = png(200, unique('out '));

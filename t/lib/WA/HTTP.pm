@@ -54,8 +54,8 @@ sub call {
     $headers{Authorization} = "Bearer $o{key}" if defined $o{key};
     my $ua = $agent{$$} ||= HTTP::Tiny->new(
         agent => 'mod_whatsapp-test', keep_alive => 1, max_redirect => 0,
-        timeout => 30, no_proxy => '127.0.0.1');
-    local $ua->{timeout} = $o{timeout} if $o{timeout};
+        no_proxy => '127.0.0.1');
+    $ua->timeout($o{timeout} || 30); # the method: it also reaches the connection that is kept
     my $start = time;
     my $res = $ua->request($method, $url, {
         headers => \%headers, defined $body ? (content => $body) : () });
@@ -109,6 +109,9 @@ sub raw {
     return $got;
 }
 
+# How many seconds parallel and at_once have.
+our $WITHIN = 120;
+
 # parallel($n, $code, @items): $code->($item) for all items by $n processes; the
 # results in the order of the items. $code returns what JSON can carry.
 sub parallel {
@@ -157,7 +160,7 @@ sub _parallel {
     }
     close $_ for $gate ? @$gate : ();
     my $select = IO::Select->new(map { $_->[1] } values %pid_of);
-    my $until = time + 120;
+    my $until = time + $WITHIN;
     while ($select->count && time < $until) {
         for my $in ($select->can_read($until - time)) {
             my $fd = fileno $in;

@@ -9,7 +9,7 @@ use Exporter 'import';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
-                 daemon_with httpd_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children db command log_text);
+                 daemon_with httpd_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children children_of db command log_text);
 
 my (%stopped, %paused);
 my $daemon_conf; # whatsappd's settings, as they were
@@ -114,7 +114,9 @@ sub httpd_pid {
     return $pid =~ /^(\d+)/ ? $1 : 0;
 }
 
-sub httpd_children { my $pid = httpd_pid(); return grep { $_ != $pid } _tree($pid) }
+# All below a process.
+sub children_of { my ($pid) = @_; return grep { $_ != $pid } _tree($pid) }
+sub httpd_children { return children_of(httpd_pid()) }
 
 # Apache stopped and started anew, with the command line it has.
 sub restart_httpd {
@@ -148,12 +150,16 @@ sub httpd_with {
     return;
 }
 
-# kill -9 of all of Apache, and a new one.
+# kill -9 of all of Apache, and a new one. With $seconds: of its parent alone, and
+# only after that time of the children, which nobody looks after meanwhile.
 sub kill_httpd {
+    my ($seconds) = @_;
     my $pid = httpd_pid() or die "httpd does not run\n";
     my @command = split /\0/, log_text("/proc/$pid/cmdline");
     my @children = httpd_children();
-    kill KILL => $pid, @children;
+    kill KILL => $pid;
+    sleep $seconds if $seconds;
+    kill KILL => @children;
     my $until = time + 20;
     while (grep { kill 0 => $_ } $pid, @children) {
         die "httpd does not end\n" if time > $until;

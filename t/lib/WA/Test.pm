@@ -186,18 +186,20 @@ sub session_of {
     return { status => "HTTP $res->{status}" };
 }
 
-# Link a phone to a user: init, QR code, scan, connected. The phone.
+# Link a phone to a user: init, QR code, scan, connected. The phone. engine: by
+# that one, and not by the default; seconds: for the code, and for the connection.
 sub link_phone {
-    my ($user, $phone) = @_;
+    my ($user, $phone, %o) = @_;
     $phone ||= phone('Sender');
-    my $res = api(POST => '/session/init', key => $user->{key}, body => {});
+    my $seconds = $o{seconds} || (($o{engine} || '') eq 'webjs' ? 90 : 15);
+    my $res = api(POST => '/session/init', key => $user->{key}, body => { $o{engine} ? (engine => $o{engine}) : () });
     die "init: $res->{status} $res->{content}\n" if $res->{status} != 202;
     my $qr = wait_until {
         my $r = api(GET => '/session/qr?format=raw', key => $user->{key});
         $r->{status} == 200 ? $r->{content} : undef;
-    } 15, 'a QR code';
+    } $seconds, 'a QR code';
     sandbox(POST => "/phones/$phone->{id}/scan", { qr => $qr });
-    wait_until { session_of($user)->{status} eq 'connected' } 15, 'connected after the scan';
+    wait_until { session_of($user)->{status} eq 'connected' } $seconds, 'connected after the scan';
     return $phone;
 }
 
