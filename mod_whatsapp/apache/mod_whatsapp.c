@@ -7,6 +7,7 @@
 #include <http_log.h>
 
 #include "../base/wa_crypto.h"
+#include "../core/wa_accept.h"
 #include "../core/wa_feed.h"
 #include "../core/wa_usage.h"
 
@@ -115,6 +116,10 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
     if (rv == APR_SUCCESS) {
         rv = wa_app_make(&app, pchild, settings, &secrets, source, &why);
+    }
+    if (rv == APR_SUCCESS) {
+        why = "no lock could be made";
+        rv = wa_accept_start(app);
     }
     if (rv != APR_SUCCESS) {
         app = NULL; /* every request is told; the log says why */

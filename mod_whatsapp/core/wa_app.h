@@ -21,6 +21,7 @@
 struct wa_local_limits;
 struct wa_health_cache;
 struct wa_feed;
+struct wa_gather;
 struct wa_usage;
 
 /** Settings, each from the directive or whatsappd.conf line of that name. */
@@ -98,9 +99,11 @@ typedef struct wa_app {
     wa_magic *magic;
     struct wa_usage *usage; /* the request log's buffer, or NULL */
     struct wa_feed *feed;   /* wakes readers of events, or NULL */
-    apr_uint32_t waiting;   /* requests in a waiting place; atomic */
-    apr_uint32_t reading;   /* of these, readers of events; atomic */
-    apr_uint32_t logins;    /* password checks under way; atomic */
+    struct wa_gather
+        *accepting;       /* of messages, together, or NULL: each alone */
+    apr_uint32_t waiting; /* requests in a waiting place; atomic */
+    apr_uint32_t reading; /* of these, readers of events; atomic */
+    apr_uint32_t logins;  /* password checks under way; atomic */
 } wa_app;
 
 /** Make the gateways; nothing is connected yet. settings and secrets must

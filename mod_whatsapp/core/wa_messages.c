@@ -7,6 +7,7 @@
 
 #include "../base/wa_id.h"
 #include "../base/wa_time.h"
+#include "wa_accept.h"
 #include "wa_delivery.h"
 #include "wa_media.h"
 #include "wa_recipient.h"
@@ -271,51 +272,6 @@ wa_code wa_message_not_linked(wa_app *app, const wa_req *req,
                    session);
 }
 
-/* Not told, the daemon looks by itself within a second. */
-static void tell_daemon(wa_app *app, const wa_req *req)
-{
-    wa_db_rows *rows;
-
-    (void)wa_tx_query(app, req->pool, req->request_id, WA_SQL_OUTBOX_TELL, NULL,
-                      0, &rows, wa_result_make(req->pool));
-}
-
-/* Store message, outbox row and Idempotency-Key in one transaction.
- * @param leased we are to make the first attempt
- * @return WA_OK also when nothing was stored: then the message has no session
- */
-static wa_code accept_message(wa_app *app, const wa_req *req,
-                              const wa_message_order *order, int inline_wanted,
-                              wa_message *m, int *leased, wa_result *r)
-{
-    apr_pool_t *p = req->pool;
-    const wa_idem *idem = req->idem;
-    wa_db_rows *rows;
-    wa_code code = WA_TX_QUERY(
-        app, p, req->request_id, WA_SQL_MESSAGE_ACCEPT, &rows, r, m->id,
-        req->principal->user_id, order->session, m->type, m->recipient, m->chat,
-        m->content, m->whatsapp_id, req->request_id,
-        inline_wanted ? app->instance : NULL, APR_STRINGIFY(WA_LEASE_SECONDS),
-        wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)), m->client_ref,
-        wa_db_p_time(p, m->scheduled_at), m->media_id, idem ? idem->key : NULL,
-        idem ? idem->fingerprint : NULL, APR_STRINGIFY(WA_IDEM_LEASE_SECONDS),
-        wa_delivery_pace_pause(app, p), wa_delivery_pace_chats(app, p));
-
-    if (code == WA_OK && wa_db_count(rows)) {
-        m->session_id = apr_pstrdup(p, wa_db_str(rows, 0, 0));
-        *leased = wa_db_bool(rows, 0, 1);
-        m->created_at = wa_db_time(rows, 0, 2);
-        if (wa_db_bool(rows, 0, 3)) {
-            m->error_code = wa_code_name(WA_E_PACED);
-            m->error_message = wa_code_title(WA_E_PACED);
-        }
-        if (!*leased && !m->scheduled_at) {
-            tell_daemon(app, req);
-        }
-    }
-    return code;
-}
-
 /* As it was when it was accepted: what a repeat of that request is told. */
 static void as_accepted(wa_message *m)
 {
@@ -398,7 +354,7 @@ static wa_code store_and_attempt(wa_app *app, wa_req *req,
                                  int place, wa_result *r)
 {
     int leased = 0;
-    wa_code code = accept_message(app, req, order, place, m, &leased, r);
+    wa_code code = wa_accept(app, req, order, place, m, &leased, r);
 
     if (code != WA_OK || !m->session_id) {
         wa_limits_refund(app, req->pool, req->principal, 1, req->limits);

@@ -12,6 +12,7 @@
 /** A timestamptz as microseconds since 1970, which wa_db_time reads. */
 #define WA_SQL_TIME(column) "(extract(epoch from " column ") * 1000000)::bigint"
 
+#include "wa_sql_accept.h"
 #include "wa_sql_audit.h"
 #include "wa_sql_base.h"
 #include "wa_sql_credentials.h"
@@ -38,6 +39,7 @@
     WA_SQL_IDEMPOTENCY(X)                                                      \
     WA_SQL_MEDIA(X)                                                            \
     WA_SQL_MESSAGES(X)                                                         \
+    WA_SQL_ACCEPT(X)                                                           \
     WA_SQL_EVENTS(X)                                                           \
     WA_SQL_SENDING(X)                                                          \
     WA_SQL_USAGE(X)                                                            \

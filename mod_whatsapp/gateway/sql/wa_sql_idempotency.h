@@ -46,11 +46,14 @@
       " FROM idempotency_keys WHERE user_id = $1::uuid AND key = $2"          \
       " AND created_at >= now() - " WA_SQL_IDEM_LIFE)                         \
     /* $1 user, $2 key, $3 fingerprint as hex, $4 status, $5 location,        \
-     * $6 answer as hex */                                                    \
+     * $6 answer as hex. Who made a message doesn't wait until this is on the \
+     * disk: of a lost answer the message is left, which a repeat is told. */ \
     X(IDEM_ANSWER,                                                            \
       "UPDATE idempotency_keys SET status = $4::smallint, location = $5,"     \
       " answer = decode($6, 'hex') WHERE user_id = $1::uuid AND key = $2"     \
-      " AND fingerprint = decode($3, 'hex') AND status IS NULL")              \
+      " AND fingerprint = decode($3, 'hex') AND status IS NULL"               \
+      " RETURNING CASE WHEN message_id IS NOT NULL"                           \
+      "  THEN set_config('synchronous_commit', 'off', true) END")             \
     /* It came to nothing and may be tried again. $1 user, $2 key,            \
      * $3 fingerprint as hex */                                               \
     X(IDEM_RELEASE,                                                           \

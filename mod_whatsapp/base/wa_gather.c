@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_gather.h"
+
+#include <apr_thread_cond.h>
+#include <apr_thread_mutex.h>
+
+/* A thread that waits; on the stack of its own. */
+typedef struct waiter {
+    void *item;
+    struct waiter *next;
+    apr_thread_cond_t *woken;
+    int leads; /* its turn to work */
+    int done;
+} waiter;
+
+struct wa_gather {
+    apr_thread_mutex_t *lock;
+    waiter *first, **end; /* who waits and isn't in work */
+    int working;
+    int leaders, most;
+    wa_gather_work *work;
+    wa_gather_fits *fits;
+    void *baton;
+};
+
+wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
+                          wa_gather_work *work, wa_gather_fits *fits,
+                          void *baton)
+{
+    wa_gather *g = apr_pcalloc(p, sizeof(*g));
+
+    if (apr_thread_mutex_create(&g->lock, APR_THREAD_MUTEX_DEFAULT, p)
+        != APR_SUCCESS) {
+        return NULL;
+    }
+    g->end = &g->first;
+    g->leaders = leaders;
+    g->most = most;
+    g->work = work;
+    g->fits = fits;
+    g->baton = baton;
+    return g;
+}
+
+static void join(wa_gather *g, waiter *w)
+{
+    *g->end = w;
+    g->end = &w->next;
+}
+
+/* Take out the waiter that *at leads to. */
+static waiter *leave(wa_gather *g, waiter **at)
+{
+    waiter *w = *at;
+
+    *at = w->next;
+    if (!w->next) {
+        g->end = at;
+    }
+    w->next = NULL;
+    return w;
+}
+
+/* Those that are done together with us, who lead: as a list from us on, and
+ * their items. */
+static int take(wa_gather *g, waiter *self, void **items)
+{
+    waiter **at = &g->first, *last = self;
+    int count = 0;
+
+    items[count++] = self->item;
+    while (*at && count < g->most) {
+        if (g->fits && !g->fits(g->baton, items, count, (*at)->item)) {
+            at = &(*at)->next;
+            continue;
+        }
+        last->next = leave(g, at);
+        last = last->next;
+        items[count++] = last->item;
+    }
+    return count;
+}
+
+/* The next works, and those we worked for go. */
+static void hand_over(wa_gather *g, waiter *self)
+{
+    waiter *w, *next;
+
+    if (g->first) {
+        w = leave(g, &g->first);
+        w->leads = 1;
+        apr_thread_cond_signal(w->woken);
+    }
+    else {
+        g->working--;
+    }
+    for (w = self->next; w; w = next) {
+        next = w->next; /* it is gone once it knows */
+        w->done = 1;
+        apr_thread_cond_signal(w->woken);
+    }
+}
+
+apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
+{
+    waiter self = { .item = item };
+    void **items = apr_palloc(p, (apr_size_t)g->most * sizeof(void *));
+    apr_status_t rv;
+    int count;
+
+    rv = apr_thread_cond_create(&self.woken, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    apr_thread_mutex_lock(g->lock);
+    if (g->working < g->leaders) {
+        g->working++;
+        self.leads = 1;
+    }
+    else {
+        join(g, &self);
+    }
+    while (!self.leads && !self.done) {
+        apr_thread_cond_wait(self.woken, g->lock);
+    }
+    if (self.leads) {
+        count = take(g, &self, items);
+        apr_thread_mutex_unlock(g->lock);
+        g->work(g->baton, items, count);
+        apr_thread_mutex_lock(g->lock);
+        hand_over(g, &self);
+    }
+    apr_thread_mutex_unlock(g->lock);
+    return APR_SUCCESS;
+}
