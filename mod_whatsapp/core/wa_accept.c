@@ -235,7 +235,7 @@ static void work(void *baton, void *const *items, int count)
         }
         else if (code == WA_E_INTERNAL) {
             /* What one of them is at fault for shall not harm the others: its
-             * user has just been erased, its file gone. */
+             * user has just been erased, say. */
             for (i = 0; i < count; i++) {
                 accept_one(app, items[i]);
             }
