@@ -103,7 +103,8 @@ json_t *wa_media_summary(apr_pool_t *p, const wa_media *m)
 /* A content that is there already is put in its place once more: the same
  * bytes, and so whoever claimed it first may have died before he wrote it. */
 static wa_code place(wa_app *app, apr_pool_t *p, const char *request_id,
-                     const char *user_id, wa_spool *s, wa_result *r)
+                     const char *user_id, wa_spool *s, const char **claimed_at,
+                     wa_result *r)
 {
     wa_db_rows *rows;
     wa_code code = WA_TX_QUERY(
@@ -112,6 +113,7 @@ static wa_code place(wa_app *app, apr_pool_t *p, const char *request_id,
 
     if (code == WA_OK) {
         s->name = apr_pstrdup(p, wa_db_str(rows, 0, 0));
+        *claimed_at = apr_pstrdup(p, wa_db_str(rows, 0, 1));
         code = wa_spool_keep(s, app, p, r);
     }
     return code;
@@ -186,44 +188,101 @@ static apr_status_t keep_row(wa_app *app, wa_db *db, void *baton, wa_result *r)
     return rv;
 }
 
+/* A file that was put in its place for nothing. */
+typedef struct claim {
+    apr_pool_t *p;
+    const char *name, *at;
+    int drop;
+} claim;
+
+/* Its row is locked first: then what sees no owner of it is right. Whoever came
+ * with the same content before and has no row yet finds it dropped; one who
+ * came later sees to it himself. */
+static apr_status_t drop_claim(wa_app *app, wa_db *db, void *baton,
+                               wa_result *r)
+{
+    claim *c = baton;
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_MEDIA_CLAIM_LOCK, &rows, c->name,
+                                c->at);
+
+    if (rv == APR_SUCCESS && wa_db_count(rows)) {
+        rv = WA_DB_RUN(db, WA_SQL_MEDIA_FILE_DROP, &rows, c->name);
+        c->drop = rv == APR_SUCCESS && wa_db_count(rows) > 0;
+    }
+    return rv;
+}
+
+/* Remove a dropped file. What fails here whatsappd does later. */
+static void remove_dropped(wa_app *app, apr_pool_t *p, const char *request_id,
+                           const char *name)
+{
+    wa_db_rows *rows;
+
+    if (wa_media_file_remove(app, p, name) == APR_SUCCESS) {
+        (void)WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILE_GONE, &rows,
+                          wa_result_make(p), name);
+    }
+}
+
+/* The upload came to nothing: its file goes at once, if it is nobody else's.
+ * What fails here whatsappd does an hour later. */
+static void give_back(wa_app *app, wa_req *req, const char *name,
+                      const char *claimed_at)
+{
+    claim c = { req->pool, name, claimed_at, 0 };
+
+    if (wa_tx_run(app, req->pool, req->request_id, drop_claim, &c,
+                  wa_result_make(req->pool))
+            == WA_OK
+        && c.drop) {
+        remove_dropped(app, req->pool, req->request_id, name);
+    }
+}
+
 wa_code wa_media_keep(wa_app *app, wa_req *req, const wa_media_new *n,
                       wa_media **media, wa_result *r)
 {
     keeping k = { req, n, NULL, 0 };
     wa_result *why = wa_result_make(req->pool);
+    const char *claimed_at = NULL;
     wa_code code = place(app, req->pool, req->request_id,
-                         req->principal->user_id, n->spool, r);
+                         req->principal->user_id, n->spool, &claimed_at, r);
 
     *media = NULL;
-    if (code != WA_OK) {
-        return code;
+    if (code == WA_OK) {
+        code = wa_tx_run(app, req->pool, req->request_id, keep_row, &k, why);
+        if (code != WA_OK && !k.known) {
+            *r = *why;
+        }
     }
-    code = wa_tx_run(app, req->pool, req->request_id, keep_row, &k, why);
-    if (k.known) {
-        return WA_OK;
+    if (code != WA_OK && claimed_at) {
+        give_back(app, req, n->spool->name, claimed_at);
     }
-    if (code != WA_OK) {
-        *r = *why;
-        return code;
-    }
-    if (!k.media) {
-        /* The same content was deleted at this very moment. */
+    if (code == WA_OK && !k.media) {
+        /* The same content was deleted at this very moment, maybe by another
+         * request with the same key, which then is known. */
         (void)wa_media_file_remove(app, req->pool, n->spool->name);
-        return wa_fail_retry(r, WA_E_STORAGE, 1, NULL);
+        if (!n->answer || !req->idem) {
+            return wa_fail_retry(r, WA_E_STORAGE, 1, NULL);
+        }
     }
-    *media = k.media;
-    return WA_OK;
+    if (code == WA_OK) {
+        *media = k.media;
+    }
+    return k.known ? WA_OK : code;
 }
 
 wa_code wa_media_fill(wa_app *app, apr_pool_t *p, const char *request_id,
                       const wa_media *m, wa_spool *s, const wa_file_type *type,
                       wa_media **filled, wa_result *r)
 {
+    const char *claimed_at;
     wa_db_rows *rows;
     wa_code code = wa_spool_finish(s, r);
 
     if (code == WA_OK) {
-        code = place(app, p, request_id, m->user_id, s, r);
+        code = place(app, p, request_id, m->user_id, s, &claimed_at, r);
     }
     if (code == WA_OK) {
         code = WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILL, &rows, r,
@@ -468,20 +527,14 @@ wa_code wa_media_delete(wa_app *app, apr_pool_t *p, const char *request_id,
                         const char *user_id, const char *id, wa_result *r)
 {
     removal d = { p, user_id, id, NULL };
-    wa_db_rows *rows;
     wa_code code;
 
     if (!wa_id_is_uuid(id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
     code = wa_tx_run(app, p, request_id, delete_row, &d, r);
-    if (code == WA_OK && d.file
-        && wa_media_file_remove(app, p, d.file) == APR_SUCCESS) {
-        wa_result *ignored = wa_result_make(p);
-
-        /* What fails here whatsappd does later. */
-        (void)WA_TX_QUERY(app, p, request_id, WA_SQL_MEDIA_FILE_GONE, &rows,
-                          ignored, d.file);
+    if (code == WA_OK && d.file) {
+        remove_dropped(app, p, request_id, d.file);
     }
     return code;
 }

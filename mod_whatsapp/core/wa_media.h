@@ -61,8 +61,9 @@ typedef struct wa_media_new {
 } wa_media_new;
 
 /** Keep it. What it is known by, and the request's Idempotency-Key with the
- * answer, are stored in one transaction.
- * @param media NULL when the key turned out to be known: nothing was stored
+ * answer, are stored in one transaction. What comes to nothing leaves no file.
+ * @param media NULL when the key turned out to be known, or may be by now:
+ *        nothing was stored
  * @return WA_OK; WA_E_STORAGE, … and database errors: then nothing is kept */
 wa_code wa_media_keep(wa_app *app, wa_req *req, const wa_media_new *n,
                       wa_media **media, wa_result *r);

@@ -21,12 +21,17 @@
 
 #define WA_SQL_MEDIA(X)                                                       \
     /* A place for a content of a user: the one it has, or this.              \
-     * $1 name, $2 user, $3 SHA-256 as hex, $4 size -> name */                \
+     * $1 name, $2 user, $3 SHA-256 as hex, $4 size -> name, and when */      \
     X(MEDIA_FILE_CLAIM,                                                       \
       "INSERT INTO media_files (name, user_id, sha256, size)"                 \
       " VALUES ($1, $2, decode($3, 'hex'), $4)"                               \
       " ON CONFLICT (user_id, sha256) WHERE NOT dropped"                      \
-      " DO UPDATE SET touched_at = now() RETURNING name")                     \
+      " DO UPDATE SET touched_at = now() RETURNING name, touched_at::text")   \
+    /* Locked, if nobody has asked for a place for its content since. $1 name,\
+     * $2 the time that MEDIA_FILE_CLAIM told -> name */                      \
+    X(MEDIA_CLAIM_LOCK,                                                       \
+      "SELECT name FROM media_files WHERE name = $1"                          \
+      " AND touched_at = $2::timestamptz AND NOT dropped FOR UPDATE")         \
     /* The file is in its place. $1 id, $2 user, $3 source, $4 file,          \
      * $5 media type, $6 file name -> its columns; no row when the file was   \
      * dropped meanwhile */                                                   \
