@@ -12,7 +12,7 @@ umask 077
 
 BENCH=$WA_ROOT/bench
 # In the order of the document; scripts that are not listed follow by name.
-ORDER=(status connections send slow list baileys)
+ORDER=(status connections send deliver webhooks slow list baileys)
 
 # What is measured beside the module, in the same Apache.
 before_stack() {

@@ -1,6 +1,7 @@
 /**
  * A bridge that has no WhatsApp: it answers each send as sent, after WA_BENCH_DELAY_MS, and whatever else it is asked
- * with a connected session. In the place of the stack's own one, on its port.
+ * with a connected session. In the place of the stack's own one, on its port. By IPC, where there is one, it tells when
+ * each came.
  */
 import { createServer } from 'node:http';
 
@@ -22,6 +23,7 @@ const server = createServer((request, response) => {
       return;
     }
     const { id, to } = JSON.parse(text);
+    process.send?.([id, performance.timeOrigin + performance.now()]);
     const sent = () => answer(response, { whatsapp_id: id, status: 'sent', sent_at: new Date().toISOString(), chat: to });
     if (delay) {
       setTimeout(sent, delay);

@@ -8,6 +8,7 @@
 
 #include "../base/wa_crypto.h"
 #include "../base/wa_log.h"
+#include "wa_sent.h"
 
 #define PAUSE_MAX_SECONDS 60
 #define LIVE_MESSAGES 20  /* a minute */
@@ -89,39 +90,17 @@ apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
     return APR_SUCCESS;
 }
 
-/* An attempt, and what came of it. */
-typedef struct outcome {
-    wa_delivery d;
-    apr_time_t sent_at;
-    int ends;  /* it leaves the outbox */
-    int maybe; /* it may have been sent */
-} outcome;
-
-static apr_status_t record_sent(apr_pool_t *p, wa_db *db, const wa_outgoing *o,
-                                apr_time_t sent_at)
+apr_status_t wa_delivery_record(wa_app *app, apr_pool_t *p, wa_db *db,
+                                const wa_outgoing *o, const wa_outcome *out,
+                                const wa_result *r)
 {
-    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, o->message_id,
-                                wa_db_p_time(p, sent_at));
-
-    /* A statement of its own: with the session's row locked beside the
-     * message's it would meet the bridge's events, which lock them in another
-     * order. */
-    return rv != APR_SUCCESS
-               ? rv
-               : WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, o->session_id,
-                           wa_db_p_time(p, sent_at));
-}
-
-static apr_status_t record_outcome(wa_app *app, apr_pool_t *p, wa_db *db,
-                                   const wa_outgoing *o, const outcome *out,
-                                   const wa_result *r)
-{
+    wa_sent sent = { o->message_id, o->session_id, out->sent_at, 0 };
     const char *attempts = wa_db_p_int(p, o->attempts);
     const char *text = r->detail ? r->detail : wa_code_title(r->code);
     apr_interval_time_t pause;
 
     if (out->d == WA_DELIVERY_SENT) {
-        return record_sent(p, db, o, out->sent_at);
+        return wa_sent_store(p, db, &sent, 1);
     }
     if (out->ends) {
         return WA_DB_RUN(db,
@@ -137,32 +116,36 @@ static apr_status_t record_outcome(wa_app *app, apr_pool_t *p, wa_db *db,
         wa_db_p_bool(out->maybe), wa_db_p_bool(out->d == WA_DELIVERY_UNKNOWN));
 }
 
-/* When the outcome can't be written down the row keeps its lease; it runs out
- * and the message is attempted again under the same WhatsApp id. */
+void wa_delivery_unrecorded(const wa_db *db, apr_pool_t *p, apr_status_t rv,
+                            const char *request_id, const wa_outgoing *o)
+{
+    wa_result *ignored = wa_result_make(p);
+
+    wa_db_fail(db, rv, request_id, ignored);
+    wa_log(WA_LOG_WARNING, request_id,
+           "WA0131: the outcome of an attempt on message %s could not be"
+           " stored; it will be attempted again under its id",
+           o->message_id);
+}
+
 static void record(wa_app *app, apr_pool_t *p, const char *request_id,
-                   const wa_outgoing *o, const outcome *out, wa_result *r)
+                   const wa_outgoing *o, const wa_outcome *out, wa_result *r)
 {
     wa_db *db = NULL;
     apr_status_t rv = wa_db_open(&db, p, &app->db);
 
     if (rv == APR_SUCCESS) {
-        rv = record_outcome(app, p, db, o, out, r);
+        rv = wa_delivery_record(app, p, db, o, out, r);
     }
     if (rv != APR_SUCCESS) {
-        wa_result *ignored = wa_result_make(p);
-
-        wa_db_fail(db, rv, request_id, ignored);
-        wa_log(WA_LOG_WARNING, request_id,
-               "WA0131: the outcome of an attempt on message %s could not be"
-               " stored; it will be attempted again under its id",
-               o->message_id);
+        wa_delivery_unrecorded(db, p, rv, request_id, o);
     }
     wa_db_close(db);
 }
 
 static void send_it(wa_app *app, apr_pool_t *p, const char *request_id,
                     const wa_outgoing *o, apr_interval_time_t wait,
-                    outcome *out, wa_result *r)
+                    wa_outcome *out, wa_result *r)
 {
     wa_bridge_send send;
 
@@ -201,27 +184,32 @@ static void send_it(wa_app *app, apr_pool_t *p, const char *request_id,
     }
 }
 
+void wa_delivery_send(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_outgoing *o, apr_interval_time_t wait,
+                      wa_outcome *out, wa_result *r)
+{
+    memset(out, 0, sizeof(*out));
+    if (!o->expired) {
+        send_it(app, p, request_id, o, wait, out, r);
+        return;
+    }
+    out->d = o->maybe_sent ? WA_DELIVERY_UNKNOWN : WA_DELIVERY_FAILED;
+    out->ends = 1;
+    wa_fail(r, o->maybe_sent ? WA_E_OUTCOME_UNKNOWN : WA_E_SESSION_UNAVAILABLE,
+            o->maybe_sent ? "It may have been sent; its time to live ended"
+                            " before that was known"
+                          : "The message could not be sent before its time"
+                            " to live ended");
+}
+
 wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
                                 const char *request_id, const wa_outgoing *o,
                                 apr_interval_time_t wait, apr_time_t *sent_at,
                                 wa_result *r)
 {
-    outcome out;
+    wa_outcome out;
 
-    memset(&out, 0, sizeof(out));
-    if (o->expired) {
-        out.d = o->maybe_sent ? WA_DELIVERY_UNKNOWN : WA_DELIVERY_FAILED;
-        out.ends = 1;
-        wa_fail(r,
-                o->maybe_sent ? WA_E_OUTCOME_UNKNOWN : WA_E_SESSION_UNAVAILABLE,
-                o->maybe_sent ? "It may have been sent; its time to live ended"
-                                " before that was known"
-                              : "The message could not be sent before its time"
-                                " to live ended");
-    }
-    else {
-        send_it(app, p, request_id, o, wait, &out, r);
-    }
+    wa_delivery_send(app, p, request_id, o, wait, &out, r);
     record(app, p, request_id, o, &out, r);
     *sent_at = out.sent_at;
     return out.d;

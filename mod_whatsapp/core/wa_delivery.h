@@ -32,9 +32,37 @@ typedef enum wa_delivery {
                            stays in the outbox, only to be asked for */
 } wa_delivery;
 
+/** What came of an attempt. */
+typedef struct wa_outcome {
+    wa_delivery d;
+    apr_time_t sent_at; /* with WA_DELIVERY_SENT */
+    int ends;           /* it leaves the outbox */
+    int maybe;          /* it may have been sent */
+} wa_outcome;
+
 /** Claim up to max due messages. @param found of wa_outgoing */
 apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
                                apr_array_header_t **found);
+
+/** Attempt it, and write nothing down. One whose time is over is not sent.
+ * @param wait for WhatsApp's acknowledgement
+ * @param out filled @param r why it was not sent */
+void wa_delivery_send(wa_app *app, apr_pool_t *p, const char *request_id,
+                      const wa_outgoing *o, apr_interval_time_t wait,
+                      wa_outcome *out, wa_result *r);
+
+/** Write an outcome down: the message, its event, the outbox. Of an attempt
+ * whose lease went to another only that it was sent counts.
+ * @param r as wa_delivery_send has filled it */
+apr_status_t wa_delivery_record(wa_app *app, apr_pool_t *p, wa_db *db,
+                                const wa_outgoing *o, const wa_outcome *out,
+                                const wa_result *r);
+
+/** It could not be written down: the row keeps its lease; that runs out and
+ * the message is attempted again under the same WhatsApp id. Says so in the
+ * log. @param db or NULL */
+void wa_delivery_unrecorded(const wa_db *db, apr_pool_t *p, apr_status_t rv,
+                            const char *request_id, const wa_outgoing *o);
 
 /** Attempt it and write the outcome down.
  * @param wait for WhatsApp's acknowledgement

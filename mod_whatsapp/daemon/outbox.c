@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends what waits in the outbox: claims what is due, attempts each in a
- * thread of its own pool, sleeps until something is due or is announced.
+ * thread of its own pool, has what came of it written down by one more,
+ * sleeps until something is due or is announced.
  *
  * The claim takes only the first message of each chat, so that order is kept
  * however many threads and daemons there are. */
@@ -13,10 +14,10 @@
 #include <apr_thread_pool.h>
 
 #include "../base/wa_log.h"
-#include "../core/wa_delivery.h"
+#include "wad_recorder.h"
 
-#define THREADS 16
-#define BATCH 32
+/* Attempts at a time: each waits for WhatsApp most of its time. */
+#define THREADS 64
 /* NOTIFY may be lost with its connection; this is the longest that costs. */
 #define POLL_MAX apr_time_from_sec(1)
 /* A file takes its time to be encrypted and uploaded; less than a lease. */
@@ -28,7 +29,8 @@ typedef struct outbox {
     apr_thread_pool_t *threads;
     apr_thread_mutex_t *lock;
     apr_thread_cond_t *done;
-    int busy;        /* attempts under way */
+    int busy; /* attempts under way, or to be written down */
+    wad_recorder *recorder;
     wa_db *listener; /* hears of new messages, NULL while there is none */
     apr_pool_t *listener_pool;
 } outbox;
@@ -36,9 +38,18 @@ typedef struct outbox {
 typedef struct task {
     outbox *box;
     wa_app *app;
-    apr_pool_t *pool;
-    wa_outgoing message;
+    wad_attempt attempt;
 } task;
+
+static void done(void *baton, int n)
+{
+    outbox *box = baton;
+
+    apr_thread_mutex_lock(box->lock);
+    box->busy -= n;
+    apr_thread_cond_signal(box->done);
+    apr_thread_mutex_unlock(box->lock);
+}
 
 void *wad_outbox_start(wa_app *app, apr_pool_t *p)
 {
@@ -55,7 +66,10 @@ void *wad_outbox_start(wa_app *app, apr_pool_t *p)
     if (rv == APR_SUCCESS) {
         rv = apr_pool_create(&box->listener_pool, p);
     }
-    if (rv != APR_SUCCESS) {
+    if (rv == APR_SUCCESS) {
+        box->recorder = wad_recorder_make(app, p, done, box);
+    }
+    if (!box->recorder) {
         wa_log(WA_LOG_ERR, NULL, "WA0421: the outbox's threads can't be made");
         return NULL;
     }
@@ -65,27 +79,34 @@ void *wad_outbox_start(wa_app *app, apr_pool_t *p)
 static void *APR_THREAD_FUNC attempt(apr_thread_t *thread, void *data)
 {
     task *t = data;
-    outbox *box = t->box;
-    apr_pool_t *pool = t->pool;
-    wa_result *r = wa_result_make(pool);
-    apr_time_t sent_at = 0;
+    wad_attempt *a = &t->attempt;
 
-    wa_delivery_attempt(t->app, pool, t->message.message_id, &t->message,
-                        t->message.media ? MEDIA_WAIT
-                                         : t->app->settings->send_wait,
-                        &sent_at, r);
-    apr_pool_destroy(pool);
-
-    apr_thread_mutex_lock(box->lock);
-    box->busy--;
-    apr_thread_cond_signal(box->done);
-    apr_thread_mutex_unlock(box->lock);
+    a->r = wa_result_make(a->pool);
+    wa_delivery_send(t->app, a->pool, a->message.message_id, &a->message,
+                     a->message.media ? MEDIA_WAIT
+                                      : t->app->settings->send_wait,
+                     &a->outcome, a->r);
+    wad_recorder_put(t->box->recorder, a);
     return NULL;
+}
+
+static void copy_message(apr_pool_t *pool, wa_outgoing *to,
+                         const wa_outgoing *o)
+{
+    *to = *o;
+    to->message_id = apr_pstrdup(pool, o->message_id);
+    to->session_id = apr_pstrdup(pool, o->session_id);
+    to->whatsapp_id = apr_pstrdup(pool, o->whatsapp_id);
+    to->chat = apr_pstrdup(pool, o->chat);
+    to->type = apr_pstrdup(pool, o->type);
+    to->content = apr_pstrdup(pool, o->content);
+    to->media = apr_pstrdup(pool, o->media);
 }
 
 /* Tasks outlive the claim's pool, so each has one of its own without a
  * parent: pools of one parent may not be made by two threads at a time. */
-static void start_task(wa_app *app, outbox *box, const wa_outgoing *o)
+static void start_task(wa_app *app, outbox *box, const wa_outgoing *o,
+                       apr_time_t lease_until)
 {
     apr_pool_t *pool;
     task *t;
@@ -96,15 +117,9 @@ static void start_task(wa_app *app, outbox *box, const wa_outgoing *o)
     t = apr_pcalloc(pool, sizeof(*t));
     t->box = box;
     t->app = app;
-    t->pool = pool;
-    t->message = *o;
-    t->message.message_id = apr_pstrdup(pool, o->message_id);
-    t->message.session_id = apr_pstrdup(pool, o->session_id);
-    t->message.whatsapp_id = apr_pstrdup(pool, o->whatsapp_id);
-    t->message.chat = apr_pstrdup(pool, o->chat);
-    t->message.type = apr_pstrdup(pool, o->type);
-    t->message.content = apr_pstrdup(pool, o->content);
-    t->message.media = apr_pstrdup(pool, o->media);
+    t->attempt.pool = pool;
+    t->attempt.lease_until = lease_until;
+    copy_message(pool, &t->attempt.message, o);
 
     apr_thread_mutex_lock(box->lock);
     box->busy++;
@@ -112,9 +127,7 @@ static void start_task(wa_app *app, outbox *box, const wa_outgoing *o)
     if (apr_thread_pool_push(box->threads, attempt, t,
                              APR_THREAD_TASK_PRIORITY_NORMAL, box)
         != APR_SUCCESS) {
-        apr_thread_mutex_lock(box->lock);
-        box->busy--;
-        apr_thread_mutex_unlock(box->lock);
+        done(box, 1);
         apr_pool_destroy(pool);
     }
 }
@@ -140,6 +153,7 @@ static apr_status_t claim(wa_app *app, outbox *box, apr_pool_t *p, int max,
     wa_db_rows *rows;
     wa_db *db = NULL;
     apr_status_t rv = wa_db_open(&db, p, &app->db);
+    apr_time_t lease_until = 0;
     int i;
 
     if (rv == APR_SUCCESS) {
@@ -148,11 +162,13 @@ static apr_status_t claim(wa_app *app, outbox *box, apr_pool_t *p, int max,
             wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)));
     }
     if (rv == APR_SUCCESS) {
-        rv = wa_delivery_claim(app, p, db, max < BATCH ? max : BATCH, &found);
+        lease_until = apr_time_now() + apr_time_from_sec(WA_LEASE_SECONDS);
+        rv = wa_delivery_claim(app, p, db, max, &found);
     }
     if (rv == APR_SUCCESS) {
         for (i = 0; i < found->nelts; i++) {
-            start_task(app, box, &APR_ARRAY_IDX(found, i, wa_outgoing));
+            start_task(app, box, &APR_ARRAY_IDX(found, i, wa_outgoing),
+                       lease_until);
         }
         *claimed = found->nelts;
         rv = WA_DB_RUN(db, WA_SQL_OUTBOX_NEXT_DUE, &rows,
@@ -228,4 +244,19 @@ apr_interval_time_t wad_outbox_run(wa_app *app, void *state, apr_pool_t *p)
         wait_for_work(app, box, next);
     }
     return 0;
+}
+
+void wad_outbox_end(wa_app *app, void *state)
+{
+    outbox *box = state;
+
+    if (!box) {
+        return;
+    }
+    apr_thread_mutex_lock(box->lock);
+    while (box->busy) {
+        apr_thread_cond_wait(box->done, box->lock);
+    }
+    apr_thread_mutex_unlock(box->lock);
+    wad_recorder_end(box->recorder);
 }

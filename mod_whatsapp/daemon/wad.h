@@ -26,7 +26,8 @@ typedef apr_interval_time_t wad_job_fn(wa_app *app, void *state, apr_pool_t *p);
 typedef struct wad_job {
     const char *name;
     wad_job_fn *run;
-    /** Make the job's state, or NULL when it needs none. */
+    /** Make the job's state, before any job runs, or NULL when it needs none.
+     */
     void *(*start)(wa_app *app, apr_pool_t *p);
     /** Finish what is under way when the daemon ends, or NULL. */
     void (*end)(wa_app *app, void *state);
@@ -38,8 +39,10 @@ apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p);
 /* outbox.c: sends what the inline attempt could not */
 void *wad_outbox_start(wa_app *app, apr_pool_t *p);
 wad_job_fn wad_outbox_run;
+void wad_outbox_end(wa_app *app, void *state);
 
-/* heartbeat.c: tells that this daemon is at work */
+/* heartbeat.c: tells that this daemon is at work, finds those that died */
+void *wad_heartbeat_start(wa_app *app, apr_pool_t *p);
 wad_job_fn wad_heartbeat_run;
 
 /* erasures.c: unlinks the sessions of deleted users */

@@ -9,8 +9,8 @@
 #define NAP apr_time_from_msec(100)
 
 static const wad_job jobs[] = {
-    { "outbox", wad_outbox_run, wad_outbox_start },
-    { "heartbeat", wad_heartbeat_run, NULL },
+    { "heartbeat", wad_heartbeat_run, wad_heartbeat_start },
+    { "outbox", wad_outbox_run, wad_outbox_start, wad_outbox_end },
     { "erasures", wad_erasures_run, NULL },
     { "sessions", wad_sessions_run, NULL },
     { "usage", wad_usage_run, NULL },
@@ -27,6 +27,7 @@ typedef struct running {
     const wad_job *job;
     wa_app *app;
     apr_pool_t *pool; /* the thread's own */
+    void *state;
 } running;
 
 static void pause_for(apr_interval_time_t wait)
@@ -44,12 +45,9 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
 {
     running *me = data;
     apr_pool_t *scratch;
-    void *state = NULL;
+    void *state = me->state;
 
     apr_pool_create(&scratch, me->pool);
-    if (me->job->start) {
-        state = me->job->start(me->app, me->pool);
-    }
     while (!wad_stopping()) {
         apr_interval_time_t wait = me->job->run(me->app, state, scratch);
 
@@ -68,12 +66,15 @@ apr_status_t wad_jobs_run(wa_app *app, apr_pool_t *p)
     apr_thread_t *threads[JOBS];
     running all[JOBS];
     apr_status_t rv = APR_SUCCESS, ended;
-    apr_size_t n = 0, i;
+    apr_size_t n, i;
 
-    for (; n < JOBS; n++) {
+    for (n = 0; n < JOBS; n++) {
         all[n].job = &jobs[n];
         all[n].app = app;
         apr_pool_create(&all[n].pool, p);
+        all[n].state = jobs[n].start ? jobs[n].start(app, all[n].pool) : NULL;
+    }
+    for (n = 0; n < JOBS; n++) {
         rv = apr_thread_create(&threads[n], NULL, run, &all[n], p);
         if (rv != APR_SUCCESS) {
             wa_log(WA_LOG_ERR, NULL, "WA0401: job %s can't be started",

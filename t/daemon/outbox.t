@@ -2,6 +2,8 @@
 use strict;
 use warnings FATAL => 'all';
 
+use IO::Handle;
+use IPC::Open2 qw(open2);
 use WA::Test;
 
 my ($user, $phone, $friend, @others);
@@ -154,6 +156,53 @@ it 'whatsappd killed in the middle of twenty: each comes once' => sub {
 it 'and in order in each chat' => sub {
     return ([map { my @in = on_phones('twenty', $_); join ' ', map { $_->{text} } @in } @others],
         [map { my $i = $_; join ' ', map { sprintf 'twenty %02d', $_ } grep { $_ % 5 == $i } 1 .. 20 } 0 .. 4]);
+};
+
+# --- a whatsappd that dies holding leases, and one that does not ------------
+
+my $held;
+sub lease { return db("SELECT coalesce(lease_owner, '-'), coalesce(lease_until > now(), false) FROM outbox WHERE message_id = '$_[0]'") }
+
+it 'killed in the middle of an attempt: its lease ends with it, long before its time' => sub {
+    pause_it('bridge');
+    my $r = send_text($user, $others[0], 'held by the dead', Prefer => 'respond-async');
+    wait_until { lease($r->{json}{id}) =~ /\|t\z/ } 10, 'the attempt';
+    my ($owner) = split /\|/, lease($r->{json}{id});
+    my $known = db("SELECT count(*) FROM workers WHERE id = '$owner'");
+    # The bridge too, so that nobody but another whatsappd can send it.
+    kill_it($_) for qw(whatsappd bridge);
+    resume_it('bridge');
+    my $from = time;
+    wait_until { on_phones('held by the dead', $others[0]) && message($user, $r->{json}{id})->{status} eq 'delivered' } 40, 'the text';
+    my $took = time - $from;
+    show("sent $took s after the kill");
+    wait_until { !db("SELECT count(*) FROM workers WHERE id = '$owner'") } 10, 'the end of its row';
+    return ([$known, scalar on_phones('held by the dead', $others[0])], [1, 1]);
+};
+my ($keeper, @keep);
+it 'what is leased by one that lives stays so' => sub {
+    stop_it('bridge');
+    $held = send_text($user, $others[1], 'held by the living')->{json}{id};
+    my $id = '01900000-0000-7000-8000-00000000dead';
+    # Idle when it has the lock: a backend at work does not notice that its client is gone.
+    $keeper = open2(my $out, my $in, "$ENV{WA_TEST_PG_BIN}/psql", '-XAtq', '-d', $ENV{WA_TEST_DB});
+    $in->autoflush(1);
+    print {$in} "SELECT 'locked' FROM (SELECT pg_advisory_lock(hashtextextended('whatsappd $id', 0))) x;\n";
+    die "no lock\n" if <$out> !~ /locked/;
+    push @keep, $in, $out;
+    db("INSERT INTO workers (id, name, holds_lock) VALUES ('$id', 'another', true)");
+    wait_until { db("UPDATE outbox SET lease_owner = '$id', lease_until = now() + interval '50 s'"
+        . " WHERE message_id = '$held' AND lease_owner IS NULL RETURNING 1") } 10, 'the lease';
+    sleep 6;
+    return (lease($held), "$id|t");
+};
+it 'until it dies' => sub {
+    kill KILL => $keeper;
+    waitpid $keeper, 0;
+    wait_until { lease($held) !~ /dead\|t\z/ } 20, 'the end of the lease';
+    start_it('bridge');
+    wait_until { message($user, $held)->{status} eq 'delivered' } 30, 'delivered';
+    return (scalar on_phones('held by the living', $others[1]), 1);
 };
 
 # --- everything restarted ---------------------------------------------------

@@ -117,8 +117,7 @@
       "  lease_until = now() + $3::integer * interval '1 s',"                 \
       "  maybe_sent = maybe_sent OR lease_owner IS NOT NULL,"                 \
       "  attempts = attempts + 1 WHERE id IN (SELECT o.id FROM outbox o"      \
-      "   WHERE o.next_attempt_at <= now()"                                   \
-      "   AND (o.lease_until IS NULL OR o.lease_until < now())"               \
+      "   WHERE greatest(o.next_attempt_at, o.lease_until) <= now()"          \
       "   AND EXISTS (SELECT 1 FROM sessions s JOIN users u"                  \
       "    ON u.id = s.user_id WHERE s.id = o.session_id AND u.is_active)"    \
       "   AND NOT EXISTS (SELECT 1 FROM outbox e"                             \
@@ -127,7 +126,7 @@
       "   AND NOT EXISTS (SELECT 1 FROM messages w JOIN media d"              \
       "    ON d.id = w.media_id WHERE w.id = o.message_id"                    \
       "    AND d.state = 'fetching')"                                         \
-      "   ORDER BY o.next_attempt_at, o.id LIMIT $2"                          \
+      "   ORDER BY greatest(o.next_attempt_at, o.lease_until), o.id LIMIT $2" \
       "   FOR UPDATE SKIP LOCKED)"                                            \
       "  RETURNING id, message_id, session_id, chat, attempts,"               \
       "  expires_at < now() AS expired, maybe_sent)"                          \

@@ -114,10 +114,47 @@
       " CASE WHEN $1::boolean THEN (SELECT min(greatest(o.next_attempt_at,"   \
       "  coalesce(o.lease_until, o.next_attempt_at), g.next_at))"             \
       "  FROM outbox o JOIN session_paces g ON g.session_id = o.session_id)"  \
-      " ELSE (SELECT min(greatest(o.next_attempt_at,"                         \
-      "  coalesce(o.lease_until, o.next_attempt_at))) FROM outbox o) END,"    \
+      " ELSE (SELECT min(greatest(o.next_attempt_at, o.lease_until))"         \
+      "  FROM outbox o) END,"                                                 \
       " (SELECT min(scheduled_at) FROM messages WHERE status = 'scheduled'))" \
       " - now()) * 1000)::bigint")                                            \
+    /* Attempts that ended well, many in one transaction. Others lock messages\
+     * in any order, so this waits for none while it holds some: what another \
+     * has locked, or is in the outbox no more, is left to OUTBOX_SENT.       \
+     * $1 messages, $2 sent at, arrays of one length -> messages written */   \
+    X(OUTBOX_SENT_MANY,                                                       \
+      "WITH k AS (SELECT o.id, m.id AS message_id, i.at"                      \
+      "  FROM unnest($1::uuid[], $2::timestamptz[]) AS i (id, at)"            \
+      "  JOIN outbox o ON o.message_id = i.id JOIN messages m ON m.id = i.id" \
+      "  FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED),"    \
+      " d AS (DELETE FROM outbox o USING k WHERE o.id = k.id"                 \
+      "  RETURNING o.message_id, o.session_id, o.chat, o.attempts),"          \
+      " u AS (UPDATE messages m SET"                                          \
+      "  status = CASE WHEN message_rank(m.status) < message_rank('sent')"    \
+      "   THEN 'sent' ELSE m.status END,"                                     \
+      "  sent_at = coalesce(m.sent_at, greatest(k.at, m.created_at)),"        \
+      "  attempts = greatest(m.attempts, d.attempts),"                        \
+      "  error_code = NULL, error_message = NULL"                             \
+      "  FROM k JOIN d ON d.message_id = k.message_id"                        \
+      "  WHERE m.id = k.message_id RETURNING m.id)"                           \
+      " SELECT u.id, CASE WHEN EXISTS (SELECT 1 FROM outbox n"                \
+      "  WHERE n.session_id = d.session_id AND n.chat = d.chat"               \
+      "  AND n.message_id <> d.message_id)"                                   \
+      "  THEN pg_notify('wa_outbox', '') END"                                 \
+      " FROM u JOIN d ON d.message_id = u.id")                                \
+    /* SESSION_ACTIVE of many, in the same way. $1 sessions, $2 at            \
+     * -> sessions that are left to it */                                     \
+    X(SESSIONS_ACTIVE,                                                        \
+      "WITH i AS (SELECT s.id, max(t.at) AS at"                               \
+      "  FROM unnest($1::uuid[], $2::timestamptz[]) AS t (id, at)"            \
+      "  JOIN sessions s ON s.id = t.id WHERE s.last_active_at IS NULL"       \
+      "  OR s.last_active_at < t.at - interval '1 s' GROUP BY s.id),"         \
+      " k AS (SELECT s.id, i.at FROM i JOIN sessions s ON s.id = i.id"        \
+      "  FOR NO KEY UPDATE OF s SKIP LOCKED),"                                \
+      " u AS (UPDATE sessions s SET last_active_at ="                         \
+      "  greatest(s.last_active_at, k.at) FROM k WHERE s.id = k.id)"          \
+      " SELECT i.id FROM i WHERE NOT EXISTS"                                  \
+      "  (SELECT 1 FROM k WHERE k.id = i.id)")                                \
     /* Somebody edited a message. $1 session, $2 chat, $3 WhatsApp id of it,  \
      * $4 who, $5 text, $6 at. What is older than what is known, or repeated, \
      * changes nothing; what comes before its message waits for it. */        \

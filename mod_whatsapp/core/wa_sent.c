@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_sent.h"
+
+#include <string.h>
+
+/* Two arrays of one length, as parameters. */
+typedef struct columns {
+    const char *ids, *times;
+} columns;
+
+static columns columns_of(apr_pool_t *p, const wa_sent *list, int n,
+                          int of_sessions)
+{
+    const char *ids[WA_SENT_MOST], *times[WA_SENT_MOST];
+    columns c;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        ids[i] = of_sessions ? list[i].session_id : list[i].message_id;
+        times[i] = wa_db_p_time(p, list[i].at);
+    }
+    c.ids = wa_db_p_array(p, ids, n);
+    c.times = wa_db_p_array(p, times, n);
+    return c;
+}
+
+static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
+{
+    columns c = columns_of(p, list, n, 0);
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT_MANY, &rows, c.ids,
+                                c.times);
+    int i, j;
+
+    for (i = 0; rv == APR_SUCCESS && i < wa_db_count(rows); i++) {
+        const char *id = wa_db_str(rows, i, 0);
+
+        for (j = 0; j < n; j++) {
+            if (!strcmp(list[j].message_id, id)) {
+                list[j].stored = 1;
+            }
+        }
+    }
+    return rv;
+}
+
+static apr_status_t store_one(apr_pool_t *p, wa_db *db, wa_sent *s)
+{
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, s->message_id,
+                                wa_db_p_time(p, s->at));
+
+    s->stored = rv == APR_SUCCESS;
+    return rv;
+}
+
+/* In a transaction of its own: with the session's row locked beside the
+ * message's it would meet the bridge's events, which lock them in another
+ * order. */
+static apr_status_t note_activity(apr_pool_t *p, wa_db *db, const wa_sent *list,
+                                  int n)
+{
+    columns c = columns_of(p, list, n, 1);
+    wa_db_rows *rows;
+    apr_status_t rv;
+    int i, j;
+
+    if (n == 1) {
+        return WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, list->session_id,
+                         wa_db_p_time(p, list->at));
+    }
+    rv = WA_DB_RUN(db, WA_SQL_SESSIONS_ACTIVE, &rows, c.ids, c.times);
+    for (i = 0; rv == APR_SUCCESS && i < wa_db_count(rows); i++) {
+        for (j = 0; rv == APR_SUCCESS && j < n; j++) {
+            if (!strcmp(list[j].session_id, wa_db_str(rows, i, 0))) {
+                rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL,
+                               list[j].session_id, wa_db_p_time(p, list[j].at));
+            }
+        }
+    }
+    return rv;
+}
+
+apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
+{
+    apr_status_t rv = APR_SUCCESS, one;
+    int i;
+
+    if (n < 1 || n > WA_SENT_MOST) {
+        return n ? APR_EINVAL : APR_SUCCESS;
+    }
+    for (i = 0; i < n; i++) {
+        list[i].stored = 0;
+    }
+    if (n > 1) {
+        rv = store_many(p, db, list, n);
+    }
+    /* An error of SQL may be that of one message alone. */
+    if (rv == APR_SUCCESS || rv == APR_EGENERAL) {
+        rv = APR_SUCCESS;
+        for (i = 0; i < n; i++) {
+            if (!list[i].stored) {
+                one = store_one(p, db, &list[i]);
+                rv = rv == APR_SUCCESS ? one : rv;
+            }
+        }
+    }
+    /* Not worth an error: the next message notes it again. */
+    (void)note_activity(p, db, list, n);
+    return rv;
+}
