@@ -17,6 +17,7 @@ import { memoryByEngine } from './memory.js';
 import { Limits } from './sessions/limits.js';
 import { Registry } from './sessions/registry.js';
 import { makePrivateDirectory, permanentId } from './storage/files.js';
+import { CommitLog } from './storage/commit-log.js';
 import { lockDirectory } from './storage/lock.js';
 
 const CONNECTIONS_GRACE_MS = 500;
@@ -64,15 +65,20 @@ async function start() {
   const internal = { url: settings.internalUrl, secret: settings.internalSecret, bridgeId };
   const { waUrl, defaultEngine, webjs } = settings;
   const engines = await loadEngines({ waUrl, defaultEngine, webjs, mediaSource: new MediaSource(internal), logger });
+  const commits = await CommitLog.open(dataDir, {
+    master,
+    onError: (error) => logger.error({ err: error }, 'the commit log could not be written, the files are written one by one'),
+  });
   const journal = await EventJournal.open(join(dataDir, 'events'), {
     master,
+    commits,
     onError: (error) => logger.error({ err: error }, 'the event journal could not be written, will be repeated'),
   });
   const replicator = settings.keys === 'module' ? new Replicator(new CredentialsClient(internal), logger) : null;
   const { maxSessions, maxMemory } = settings;
   const memory = () => Object.values(memoryByEngine()).reduce((sum, bytes) => sum + bytes, 0);
   const limits = new Limits({ maxSessions, maxMemory, memory });
-  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, engines, journal, replicator, limits, logger });
+  const registry = new Registry({ dir: join(dataDir, 'sessions'), master, commits, engines, journal, replicator, limits, logger });
   await registry.load();
   const publisher = new Publisher(journal, {
     url: `${internal.url}/events`,
@@ -103,6 +109,7 @@ async function start() {
     await closed;
     await publisher.stop(EVENTS_GRACE_MS);
     await journal.close();
+    await commits.close();
     logger.info('stopped');
     process.exit(0);
   };

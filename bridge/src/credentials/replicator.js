@@ -2,7 +2,7 @@
  * Carries changes of all sessions' keys to the module, many in one call, one call at a time. What is on its way is
  * also on this disk, so that the calls can wait and be repeated.
  */
-const GATHER_MS = 25;
+const GATHER_MS = 100;
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 3000;

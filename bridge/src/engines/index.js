@@ -16,6 +16,7 @@
  * @property {string} id of the session
  * @property {string} dir of the session
  * @property {Buffer} master master key
+ * @property {import('../storage/commit-log.js').CommitLog} [commits] for its durable files
  * @property {() => Promise<void>} eventsDurable resolves when all events so far are on disk
  * @property {import('../credentials/replicator.js').Replicator} [replicator] copies keys to the module
  * @property {boolean} take the session is wanted here, whichever bridge has it

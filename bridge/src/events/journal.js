@@ -15,6 +15,8 @@ const SEGMENT_BYTES = 4 * 1024 * 1024;
 const HOT_BYTES = 4 * 1024 * 1024;
 const MAX_BYTES = 256 * 1024 * 1024;
 const TIDY_BYTES = 256 * 1024;
+/** How long the note of what was acknowledged may wait. */
+const NOTE_MS = 1000;
 const SEGMENT_NAME = /^events-(\d{16})\.log$/;
 
 /**
@@ -41,6 +43,8 @@ export class EventJournal extends EventEmitter {
   #ackedSeq = 0;
   #full = false;
   #rotating = null;
+  #noteTimer = null;
+  #noting = Promise.resolve();
 
   constructor(dir, options) {
     super();
@@ -52,6 +56,7 @@ export class EventJournal extends EventEmitter {
    * @param {string} dir
    * @param {object} options
    * @param {Buffer} options.master master key
+   * @param {import('../storage/commit-log.js').CommitLog} [options.commits]
    * @param {number} [options.segmentBytes]
    * @param {number} [options.maxBytes] of events that nobody has acknowledged; see `full`
    * @param {(error: Error) => void} [options.onError]
@@ -96,6 +101,7 @@ export class EventJournal extends EventEmitter {
       name: `events\0${first}`,
       onRecord,
       onError: this.#options.onError,
+      commits: this.#options.commits,
     });
   }
 
@@ -256,12 +262,21 @@ export class EventJournal extends EventEmitter {
       this.#full = false;
       this.emit('room');
     }
-    // Losing this file costs a repeated batch, so it isn't worth an fsync.
-    await replaceFile(join(this.#dir, 'acked'), String(upTo), { durable: false });
+    this.#noteTimer ??= setTimeout(() => this.#note(), NOTE_MS).unref();
     await this.#dropAcked();
     if (this.#segments.at(-1).log.size > TIDY_BYTES) {
       await this.tidy();
     }
+  }
+
+  /** Writes down what was acknowledged. Losing it costs batches that are repeated, so it waits, and isn't worth an fsync. */
+  #note() {
+    clearTimeout(this.#noteTimer);
+    this.#noteTimer = null;
+    this.#noting = this.#noting
+      .then(() => replaceFile(join(this.#dir, 'acked'), String(this.#ackedSeq), { durable: false }))
+      .catch((error) => this.#options.onError(error));
+    return this.#noting;
   }
 
   /** Removes acknowledged events from the disk, also those in the segment being written. */
@@ -282,6 +297,7 @@ export class EventJournal extends EventEmitter {
   }
 
   async close() {
+    await (this.#noteTimer ? this.#note() : this.#noting);
     await this.#rotating;
     for (const segment of this.#segments) {
       await segment.log.close();

@@ -6,6 +6,10 @@ import { within } from '../within.js';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 512 * 1024;
+/** Events come in groups, several to a message: each post costs the module a transaction. */
+const GATHER_MS = 20;
+/** It is quiet when no event has come for so long. */
+const QUIET_MS = 1000;
 const HEARTBEAT_MS = 5000;
 const BACKOFF_FIRST_MS = 50;
 const BACKOFF_MAX_MS = 2000;
@@ -20,6 +24,7 @@ export class Publisher {
   #wake = null;
   #more = false;
   #abort = new AbortController();
+  #stop = new AbortController();
   #failures = 0;
 
   /**
@@ -33,10 +38,11 @@ export class Publisher {
    * @param {() => Promise<void>} options.beforeForget awaited before an acknowledged event leaves the journal
    * @param {import('pino').Logger} options.logger
    * @param {number} [options.heartbeatMs]
+   * @param {number} [options.gatherMs]
    */
   constructor(journal, options) {
     this.#journal = journal;
-    this.#options = { heartbeatMs: HEARTBEAT_MS, beforeForget: async () => {}, ...options };
+    this.#options = { heartbeatMs: HEARTBEAT_MS, gatherMs: GATHER_MS, beforeForget: async () => {}, ...options };
     journal.on('durable', () => {
       this.#more = true;
       this.#wake?.();
@@ -53,6 +59,7 @@ export class Publisher {
       return;
     }
     this.#stopping = Date.now() + graceMs;
+    this.#stop.abort();
     this.#wake?.();
     const timer = setTimeout(() => this.#abort.abort(), graceMs);
     await this.#running;
@@ -63,6 +70,7 @@ export class Publisher {
     let lastPost = 0;
     while (!this.#abort.signal.aborted) {
       try {
+        await this.#gather();
         this.#more = false;
         const events = await this.#journal.read(MAX_EVENTS, MAX_BYTES);
         const idle = lastPost + this.#options.heartbeatMs - Date.now();
@@ -86,9 +94,25 @@ export class Publisher {
     }
   }
 
+  /** Lets a moment pass when a few events are there; a full batch goes at once, and so does what is left at the end. */
+  async #gather() {
+    const { pending } = this.#journal;
+    if (pending && pending < MAX_EVENTS && !this.#stopping) {
+      await delay(this.#options.gatherMs, undefined, { signal: this.#stop.signal }).catch(() => {});
+    }
+  }
+
   async #idle(ms) {
-    // What was acknowledged leaves the disk when it is quiet, not at each batch.
-    await this.#journal.tidy();
+    await this.#wait(Math.min(ms, QUIET_MS));
+    if (ms > QUIET_MS && !this.#more && !this.#stopping) {
+      // What was acknowledged leaves the disk when it is quiet, not at each batch: a new file is several fsyncs.
+      await this.#journal.tidy();
+      await this.#wait(ms - QUIET_MS);
+    }
+  }
+
+  /** Until there is more, or the end, or the time is over. */
+  async #wait(ms) {
     if (this.#more || this.#stopping) {
       return;
     }

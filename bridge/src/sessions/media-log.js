@@ -25,7 +25,7 @@ export class MediaLog {
 
   /**
    * @param {string} dir
-   * @param {{master: Buffer, name: string, keepMs?: number, segmentMs?: number, onError?: (e: Error) => void}} options
+   * @param {{master: Buffer, name: string, keepMs?: number, segmentMs?: number, onError?: (e: Error) => void, commits?: object}} options
    */
   static async open(dir, options) {
     await makePrivateDirectory(dir);
@@ -47,6 +47,7 @@ export class MediaLog {
       master: this.#options.master,
       name: `${this.#options.name}\0${start}`,
       onError: this.#options.onError,
+      commits: this.#options.commits,
       onRecord: (plain, offset, length) => this.#add(JSON.parse(plain.toString()), { segment, offset, length }),
     });
     this.#segments.push(segment);

@@ -26,6 +26,7 @@ export class Registry {
    * @param {object} options
    * @param {string} options.dir
    * @param {Buffer} options.master
+   * @param {import('../storage/commit-log.js').CommitLog} [options.commits]
    * @param {import('../engines/index.js').Engines} options.engines
    * @param {import('../events/journal.js').EventJournal} options.journal
    * @param {import('../credentials/replicator.js').Replicator} [options.replicator]

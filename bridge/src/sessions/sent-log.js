@@ -37,7 +37,7 @@ export class SentLog {
 
   /**
    * @param {string} dir
-   * @param {{master: Buffer, name: string, keepMs?: number, segmentMs?: number, onError?: (e: Error) => void}} options
+   * @param {{master: Buffer, name: string, keepMs?: number, segmentMs?: number, onError?: (e: Error) => void, commits?: object}} options
    */
   static async open(dir, options) {
     await makePrivateDirectory(dir);
@@ -59,6 +59,7 @@ export class SentLog {
       master: this.#options.master,
       name: `${this.#options.name}\0${start}`,
       onError: this.#options.onError,
+      commits: this.#options.commits,
       onRecord: (plain, offset, length) => this.#load(segment, JSON.parse(plain.toString()), offset, length),
     });
     this.#segments.push(segment);

@@ -61,7 +61,7 @@ export class Session {
   }
 
   async #load(engineName, take) {
-    const { master, engines, journal, replicator } = this.#context;
+    const { master, commits, engines, journal, replicator } = this.#context;
     await makePrivateDirectory(this.#dir);
     const kept = await readSealed(join(this.#dir, 'state'), master, `session ${this.id} state`);
     this.#engine = engines.get(engineName ?? kept?.engine);
@@ -76,6 +76,7 @@ export class Session {
       id: this.id,
       dir: this.#dir,
       master,
+      commits,
       eventsDurable: () => journal.flush(),
       replicator,
       take,
@@ -84,11 +85,13 @@ export class Session {
     });
     this.#sent = await SentLog.open(join(this.#dir, 'sent'), {
       master,
+      commits,
       name: `session ${this.id} sent`,
       onError: (error) => this.logger.error({ err: error }, 'the sent log could not be written, will be repeated'),
     });
     this.#media = await MediaLog.open(join(this.#dir, 'media'), {
       master,
+      commits,
       name: `session ${this.id} media`,
       onError: (error) => this.logger.error({ err: error }, 'the media log could not be written, will be repeated'),
     });

@@ -1,5 +1,6 @@
 /**
- * An append-only file of sealed records with group fsync: what everything durable in the bridge is made of.
+ * An append-only file of sealed records with group fsync: what everything durable in the bridge is made of. With a
+ * commit log (commit-log.js) the fsync is one for the records of all files.
  *
  * File: 8 bytes magic, 16 bytes salt, 8 bytes key check; then records of u32be length and sealed bytes.
  * A record is bound to its file's name and its own offset, so records can't be moved or swapped.
@@ -7,9 +8,11 @@
  * master key, is an error and the file stays as it is: rolling a Signal ratchet back silently is worse.
  */
 import { createHmac, randomBytes } from 'node:crypto';
+import { fdatasync, writeSync } from 'node:fs';
 import { open as openFile, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { deriveKey, open, seal, SEAL_OVERHEAD } from '../crypto.js';
 import { syncDirectory } from './files.js';
 
@@ -21,6 +24,10 @@ const LENGTH_BYTES = 4;
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 const READ_BYTES = 1024 * 1024;
 const RETRY_MAX_MS = 2000;
+/** What goes to the page cache at once: that takes some microseconds, the way to another thread and back far more. */
+const DIRECT_BYTES = 64 * 1024;
+
+const datasync = promisify(fdatasync);
 
 /** The log can't be read: damaged before its end, or sealed with another key. */
 export class LogError extends Error {
@@ -37,22 +44,27 @@ function keyCheck(key) {
 export class RecordLog {
   #path;
   #name;
+  #salt;
   #key;
   #handle;
+  #commits;
   #end = HEADER_BYTES;
   #durableEnd = HEADER_BYTES;
   #pending = [];
   #waiters = [];
   #writing = null;
   #closed = false;
+  #closing = null;
   #onError;
 
-  constructor(path, name, key, handle, onError) {
+  constructor(path, { name, salt, key, handle, onError, commits }) {
     this.#path = path;
     this.#name = name;
+    this.#salt = salt;
     this.#key = key;
     this.#handle = handle;
     this.#onError = onError;
+    this.#commits = commits;
   }
 
   /**
@@ -63,9 +75,10 @@ export class RecordLog {
    * @param {string} options.name whose it is and what it is, bound to each record
    * @param {(plain: Buffer, offset: number, length: number) => void} [options.onRecord]
    * @param {(error: Error) => void} [options.onError] told of each failed write; the write is repeated
+   * @param {import('./commit-log.js').CommitLog} [options.commits] by which records become durable
    * @returns {Promise<RecordLog>}
    */
-  static async open(path, { master, name, onRecord = () => {}, onError = () => {} }) {
+  static async open(path, { master, name, onRecord = () => {}, onError = () => {}, commits = null }) {
     let handle;
     try {
       handle = await openFile(path, 'r+');
@@ -73,7 +86,7 @@ export class RecordLog {
       if (error.code !== 'ENOENT') {
         throw error;
       }
-      return RecordLog.create(path, { master, name, onError });
+      return RecordLog.create(path, { master, name, onError, commits });
     }
     try {
       const header = Buffer.alloc(HEADER_BYTES);
@@ -81,11 +94,12 @@ export class RecordLog {
       if (bytesRead < HEADER_BYTES || !header.subarray(0, MAGIC.length).equals(MAGIC)) {
         throw new LogError(path, 'not a log of this bridge');
       }
-      const key = deriveKey(master, header.subarray(MAGIC.length, MAGIC.length + SALT_BYTES), name);
+      const salt = header.subarray(MAGIC.length, MAGIC.length + SALT_BYTES);
+      const key = deriveKey(master, salt, name);
       if (!keyCheck(key).equals(header.subarray(HEADER_BYTES - CHECK_BYTES))) {
         throw new LogError(path, 'sealed with another master key');
       }
-      const log = new RecordLog(path, name, key, handle, onError);
+      const log = new RecordLog(path, { name, salt, key, handle, onError, commits });
       await log.#scan(onRecord);
       return log;
     } catch (error) {
@@ -95,7 +109,7 @@ export class RecordLog {
   }
 
   /** Makes a new, empty log, replacing what is there. */
-  static async create(path, { master, name, onError = () => {} }) {
+  static async create(path, { master, name, onError = () => {}, commits = null }) {
     const salt = randomBytes(SALT_BYTES);
     const key = deriveKey(master, salt, name);
     const temporary = `${path}.new`;
@@ -109,7 +123,7 @@ export class RecordLog {
       await handle.close();
       throw error;
     }
-    return new RecordLog(path, name, key, handle, onError);
+    return new RecordLog(path, { name, salt, key, handle, onError, commits });
   }
 
   get path() {
@@ -197,8 +211,49 @@ export class RecordLog {
     this.#pending.push(prefix, sealed);
     const length = LENGTH_BYTES + sealed.length;
     this.#end += length;
-    this.#writing ??= this.#write();
+    if (this.#commits?.usable && !this.#writing) {
+      this.#commits.soon(this);
+    } else {
+      this.#writing ??= this.#write();
+    }
     return { offset, length };
+  }
+
+  /** For the commit log: writes what is pending without waiting for the disk, and says what it was. */
+  take() {
+    if (!this.#pending.length || this.#writing || this.#closed) {
+      return null;
+    }
+    const bytes = Buffer.concat(this.#pending);
+    const offset = this.#durableEnd;
+    try {
+      if (bytes.length <= DIRECT_BYTES) {
+        writeNow(this.#handle, bytes, offset);
+        this.#pending = [];
+        return { path: this.#path, salt: this.#salt, offset, bytes };
+      }
+    } catch (error) {
+      this.#onError(error);
+    }
+    this.#writing = this.#write();
+    return null;
+  }
+
+  /** For the commit log: what was taken is durable. */
+  done({ bytes }) {
+    this.#durableEnd += bytes.length;
+    this.#release();
+  }
+
+  /** For the commit log: what was taken is not durable by it. */
+  failed({ bytes }) {
+    this.#pending.unshift(bytes);
+    this.#writing ??= this.#write();
+  }
+
+  /** Resolves when the file on the disk has all of it without the commit log. */
+  sync() {
+    return this.#closing ?? datasync(this.#handle.fd);
   }
 
   /** Resolves when all that has been appended so far is on disk; of a log that was thrown away nothing is to come. */
@@ -220,7 +275,7 @@ export class RecordLog {
       const bytes = Buffer.concat(group);
       try {
         await writeFully(this.#handle, bytes, this.#durableEnd);
-        await this.#handle.datasync();
+        await datasync(this.#handle.fd);
         this.#durableEnd += bytes.length;
         wait = 50;
         this.#release();
@@ -274,10 +329,12 @@ export class RecordLog {
   }
 
   /** Writes out what is pending and closes; with `discard` the rest is thrown away. */
-  async close({ discard = false } = {}) {
-    if (this.#closed) {
-      return;
-    }
+  close({ discard = false } = {}) {
+    this.#closing ??= this.#close(discard);
+    return this.#closing;
+  }
+
+  async #close(discard) {
     if (!discard) {
       await this.flush();
     }
@@ -286,7 +343,14 @@ export class RecordLog {
     for (const waiter of this.#waiters.splice(0)) {
       waiter.reject(new Error(`${this.#path} was closed`));
     }
-    await this.#handle.close();
+    try {
+      if (this.#commits && !discard) {
+        await datasync(this.#handle.fd);
+      }
+      this.#commits?.forget(this);
+    } finally {
+      await this.#handle.close();
+    }
   }
 
   /** Closes and removes the file. */
@@ -311,7 +375,17 @@ async function readFully(handle, buffer, position) {
   }
 }
 
+function writeNow(handle, buffer, position) {
+  for (let done = 0; done < buffer.length; ) {
+    done += writeSync(handle.fd, buffer, done, buffer.length - done, position + done);
+  }
+}
+
 async function writeFully(handle, buffer, position) {
+  if (buffer.length <= DIRECT_BYTES) {
+    writeNow(handle, buffer, position);
+    return;
+  }
   for (let done = 0; done < buffer.length; ) {
     const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, position + done);
     done += bytesWritten;

@@ -147,6 +147,32 @@ test('the module goes and comes back: all events, once each, in order', async (t
   await eventually(() => journal.pending === 0, 'all acknowledged');
 });
 
+test('events that come one soon after the other are posted together; at the end nothing waits', async (t) => {
+  const { journal } = await openJournal(t);
+  const module = await startModule(t);
+  const publisher = publish(t, journal, module, { gatherMs: 600000 });
+  for (let i = 1; i <= 5; i += 1) {
+    journal.append(event(i));
+    await journal.flush();
+  }
+  await publisher.stop(60000);
+  assert.deepEqual(module.batches.items.filter(({ events }) => events.length).map(({ events }) => events.length), [5]);
+});
+
+test('what was acknowledged is known after the journal was closed', async (t) => {
+  const { open, journal } = await openJournal(t);
+  for (let i = 1; i <= 10; i += 1) {
+    journal.append(event(i));
+  }
+  await journal.flush();
+  await journal.ack(4);
+  await journal.ack(7);
+  await journal.close();
+  const again = await open();
+  assert.deepEqual((await again.read(10, 100000)).map(({ seq }) => seq), [8, 9, 10]);
+  await again.close();
+});
+
 test('an answer that is lost costs a repetition, no event', async (t) => {
   const { journal } = await openJournal(t);
   const module = await startModule(t);

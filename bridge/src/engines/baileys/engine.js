@@ -199,10 +199,10 @@ export async function createBaileysEngine({ waUrl, logger, mediaSource, hooks = 
     version: baileys.packageVersion,
     capabilities: CAPABILITIES,
     mediaMaxBytes: MEDIA_MAX_BYTES,
-    async openAccount({ id, dir, master, eventsDurable, replicator, take, onMoved, logger: sessionLogger }) {
+    async openAccount({ id, dir, master, commits, eventsDurable, replicator, take, onMoved, logger: sessionLogger }) {
       const onError = (error) => sessionLogger.error({ err: error }, 'keys could not be written, will be repeated');
       const path = join(dir, 'keys.log');
-      const options = { master, name: `session ${id} keys`, onError };
+      const options = { master, commits, name: `session ${id} keys`, onError };
       const map = replicator
         ? await openReplicated(path, { ...options, session: id, replicator, take, onLost: onMoved })
         : await openStore(path, options);

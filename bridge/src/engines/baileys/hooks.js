@@ -2,10 +2,11 @@
  * Every run-time hook on Baileys and its libraries. No file under node_modules is edited.
  * Each cures a measured defect of 7.0.0-rc14 and has the test that fails without it (test/bridge/defects.test.js).
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
+import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { createRequire } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { SharedContext } from '../../one-context.js';
 
 const CONSOLE_METHODS = ['debug', 'dir', 'error', 'info', 'log', 'trace', 'warn'];
 
@@ -21,6 +22,16 @@ export function silenceConsole(onCall) {
   for (const method of CONSOLE_METHODS) {
     console[method] = () => onCall(method);
   }
+}
+
+/**
+ * Each socket of Baileys has an AsyncLocalStorage for its key transactions, and each of them, also of sockets that
+ * are long gone, costs every promise of the process a step. What is imported from here on gets parts of a single
+ * one. Must run before Baileys is imported.
+ */
+export function shareContexts() {
+  createRequire(import.meta.url)('node:async_hooks').AsyncLocalStorage = SharedContext;
+  syncBuiltinESMExports();
 }
 
 /** Baileys' own libsignal, wherever npm has put it. */
@@ -136,7 +147,7 @@ export function containRejections(make) {
  */
 export function keepLateWrites(keys, store) {
   const { get, set, transaction } = keys;
-  const scope = new AsyncLocalStorage();
+  const scope = new SharedContext();
   const over = () => scope.getStore()?.over;
   keys.get = (type, ids) => (over() ? store.get(type, ids) : get(type, ids));
   keys.set = (data) => (over() ? store.set(data) : set(data));
@@ -178,7 +189,7 @@ export function ciphertextId(ciphertext) {
  * @param {(id: string, entry: object) => void} options.onPlaintext called when ratchet and plaintext are written
  */
 export function repositoryFactory({ makeRepository, lockName: nameLock, store, stanzaOf, onPlaintext }) {
-  const decrypting = new AsyncLocalStorage();
+  const decrypting = new SharedContext();
   return (auth, logger, pnToLid) => {
     const transaction = (work, name) => auth.keys.transaction(work, nameLock(auth.creds, name));
     const keys = {
@@ -227,6 +238,7 @@ export function repositoryFactory({ makeRepository, lockName: nameLock, store, s
 /** What the engine installs. Tests take single ones out to show what they are for. */
 export const hooks = {
   silenceConsole,
+  shareContexts,
   keepAsyncContext,
   restoreFailedAttempts,
   gateFrames,

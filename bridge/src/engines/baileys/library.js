@@ -16,6 +16,7 @@ export async function loadBaileys(hooks, logger) {
       logger.debug({ method }, 'a library wrote to the console; it is not shown, it may contain keys');
     }
   });
+  hooks.shareContexts();
   hooks.keepAsyncContext();
   hooks.restoreFailedAttempts();
   const { WebSocketClient } = await import('baileys/lib/Socket/Client/websocket.js');

@@ -253,9 +253,9 @@ export async function createWebjsEngine({ waUrl, logger, mediaSource, webjs = {}
     engine.unavailable = error.message;
     logger.info({ reason: error.message }, 'engine webjs is not available');
   }
-  engine.openAccount = async ({ id, dir, master, logger: sessionLogger }) => {
+  engine.openAccount = async ({ id, dir, master, commits, logger: sessionLogger }) => {
     const onError = (error) => sessionLogger.error({ err: error }, 'the account could not be written, will be repeated');
-    const map = await DurableMap.open(join(dir, 'webjs.log'), { master, name: `session ${id} webjs`, onError });
+    const map = await DurableMap.open(join(dir, 'webjs.log'), { master, commits, name: `session ${id} webjs`, onError });
     const media = new WebjsMedia({ dir, source: mediaSource, gate });
     return new WebjsAccount({ map, context, options: { dir, media, logger: sessionLogger } });
   };

@@ -2,6 +2,7 @@
  * The engine and its sessions without HTTP, in a process of their own, with single hooks taken out. Forked by
  * defects.test.js; what it does is in the message it gets, what came of it in the message it sends.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { createBaileysEngine } from '../../../src/engines/baileys/engine.js';
@@ -17,6 +18,7 @@ import { eventually } from './wait.js';
 /** What stands in a hook's place when it is taken out: what Baileys does by itself. */
 const WITHOUT = {
   silenceConsole: () => {},
+  shareContexts: () => {},
   keepAsyncContext: () => {},
   restoreFailedAttempts: () => {},
   gateFrames: () => {},
@@ -160,6 +162,8 @@ const commands = {
     });
   },
   answers: () => answers,
+  /** How many stores a new promise gets a copy of; always 0 where Node keeps them in one frame. */
+  contexts: () => Object.getOwnPropertySymbols(new AsyncResource('probe')).filter(({ description }) => description === 'kResourceStore').length,
   settle: () => registry.flush(),
   die: () => process.kill(process.pid, 'SIGKILL'),
 };
