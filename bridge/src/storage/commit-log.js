@@ -31,6 +31,8 @@ const FILE_BYTES = 4 * 1024 * 1024;
 const ZEROS_BYTES = 256 * 1024;
 const NAME = /^commits-(\d{12})\.log$/;
 const RETRY_MS = 1000;
+/** How long records wait for company when nobody waits for them. */
+const LAZY_MS = 10;
 
 const datasync = promisify(fdatasync);
 
@@ -90,6 +92,9 @@ export class CommitLog {
   /** Logs that have bytes in the current file which their own may lack on the disk. */
   #touched = new Set();
   #waiting = new Set();
+  /** Somebody waits for one of them. */
+  #wanted = false;
+  #timer = null;
   #running = null;
   #committing = null;
   #changing = null;
@@ -252,13 +257,30 @@ export class CommitLog {
    */
   soon(log) {
     this.#waiting.add(log);
+    if (!this.#running) {
+      this.#timer ??= setTimeout(() => this.#start(), LAZY_MS);
+    }
+  }
+
+  /** Somebody waits for what the log has. */
+  hurry(log) {
+    if (this.#waiting.has(log)) {
+      this.#start();
+    }
+  }
+
+  #start() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#wanted = true;
     this.#running ??= this.#run();
   }
 
   async #run() {
     // One turn of the event loop gathers what belongs together; while an fsync runs the next group gathers.
     await new Promise((next) => setImmediate(next));
-    while (this.#waiting.size) {
+    while (this.#wanted) {
+      this.#wanted = false;
       const group = [];
       for (const log of this.#waiting) {
         const part = log.take();
@@ -273,6 +295,9 @@ export class CommitLog {
       }
     }
     this.#running = null;
+    if (this.#waiting.size) {
+      this.#timer ??= setTimeout(() => this.#start(), LAZY_MS);
+    }
   }
 
   async #commit(group) {
@@ -330,9 +355,11 @@ export class CommitLog {
 
   /** When all logs are closed nothing stands only here any more, and nothing is kept. */
   async close() {
+    clearTimeout(this.#timer);
     await this.#running;
     await this.#changing;
     this.#closed = true;
+    clearTimeout(this.#timer);
     await this.#handle.close();
     if (!this.#touched.size) {
       await unlink(join(this.#dir, fileName(this.#number)));

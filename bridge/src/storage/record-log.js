@@ -262,6 +262,7 @@ export class RecordLog {
       return Promise.resolve();
     }
     const end = this.#end;
+    this.#commits?.hurry(this);
     return new Promise((resolve, reject) => this.#waiters.push({ end, resolve, reject }));
   }
 
