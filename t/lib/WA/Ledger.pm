@@ -72,11 +72,13 @@ sub killer {
 
 # What WhatsApp's server got since the last look: how often each id.
 sub look_at_log {
-    for my $e (@{ sandbox(GET => "/log?limit=20000&after=$log_seq") }) {
-        $times{ $e->{id} }++ if $e->{kind} eq 'message';
-        $log_seq = $e->{seq} if $e->{seq} > $log_seq;
+    while (1) {
+        my @entries = @{ sandbox(GET => "/log?limit=5000&after=$log_seq") } or return;
+        for my $e (@entries) {
+            $times{ $e->{id} }++ if $e->{kind} eq 'message';
+            $log_seq = $e->{seq} if $e->{seq} > $log_seq;
+        }
     }
-    return;
 }
 sub ours { return join ',', map { "'$_->{id}'" } @senders }
 # What is still to be sent, but for what nobody knows the outcome of.
@@ -89,6 +91,19 @@ sub shown {
     my %shown;
     for my $phone (@friends) { push @{ $shown{ $_->{text} } }, $_->{id} for inbox($phone) }
     return \%shown;
+}
+
+# A user's feed from its beginning, as a client reads it: [seq, id, type, message].
+sub feed_of {
+    my ($user) = @_;
+    my ($after, @feed) = (0);
+    while (1) {
+        my $r = api(GET => "/events?after=$after&limit=200", key => $user->{key});
+        die "events: $r->{status} $r->{content}\n" if $r->{status} != 200;
+        return @feed if !@{ $r->{json}{data} };
+        push @feed, map { [$_->{seq}, $_->{id}, $_->{type}, $_->{data}{id}] } @{ $r->{json}{data} };
+        $after = $r->{json}{next_cursor};
+    }
 }
 
 # --- the tests --------------------------------------------------------------
@@ -146,6 +161,24 @@ sub count_all {
         my $left = $unknown ? "status NOT IN ('sent', 'delivered', 'unknown')" : "status <> 'delivered'";
         wait_until { count_of($left) == 0 } 90, 'all delivered';
         return (count_of($left), 0);
+    };
+    it "each sender's feed agrees with the table of events, row for row, and has no gap" => sub {
+        my @got = map { [map { join '|', @$_[0, 1, 2] } feed_of($_)] } @senders;
+        my @table = map { [db("SELECT seq, id, type FROM events WHERE user_id = '$_->{id}' ORDER BY seq")] } @senders;
+        my @gaps = map { my $n = 0; grep { (split /\|/)[0] != ++$n } @$_ } @got;
+        return ([\@got, \@gaps], [\@table, []]);
+    };
+    it "and with that of messages: of each it tells once how it stands, and of nothing else's" => sub {
+        my (@wrong, $count);
+        for my $user (@senders) {
+            my %stands = map { split /\|/ } db("SELECT id, status FROM messages WHERE direction = 'out' AND user_id = '$user->{id}'");
+            my %told;
+            for (feed_of($user)) { $told{ $_->[3] }{ $_->[2] =~ s/\Amessage\.//r }++ if $_->[2] =~ /\Amessage\./ }
+            push @wrong, grep { !$stands{$_} } sort keys %told;
+            push @wrong, grep { my $id = $_; my $t = $told{$id}; ($t->{ $stands{$id} } // 0) != 1 || grep { $_ > 1 } values %$t } sort keys %stands;
+            $count += keys %stands;
+        }
+        return ([$count, \@wrong], [$total{sends}, []]);
     };
     it 'the figures' => sub {
         my $twice = grep { ($times{ $_->{whatsapp_id} } || 0) > 1 } values %accepted;
