@@ -8,7 +8,9 @@
 #include <apr_strings.h>
 
 #include "../core/wa_bulk.h"
+#include "../core/wa_chats.h"
 #include "../core/wa_media.h"
+#include "../core/wa_recipient.h"
 #include "../core/wa_sessions.h"
 
 #define ITEMS_MAX 1000
@@ -41,6 +43,7 @@ typedef struct reading {
     wa_req *req;
     const char *session;
     apr_hash_t *media; /* those that any of them names, by id */
+    apr_hash_t *chats; /* the recipients without a number that are known */
 } reading;
 
 /* Pointers are into the whole body. */
@@ -131,6 +134,10 @@ static wa_message *read_message(const reading *all, const json_t *j,
     memset(&order, 0, sizeof(order));
     order.session = all->session;
     order.recipient = wa_json_str(j, "recipient");
+    if (order.recipient) {
+        order.chat = apr_hash_get(all->chats, order.recipient,
+                                  APR_HASH_KEY_STRING);
+    }
     order.client_ref = wa_json_str(j, "client_ref");
     if (wa_json_check(j, item_fields, r) != WA_OK
         || read_content(all, j, &order, r) != WA_OK
@@ -167,15 +174,38 @@ static wa_code find_media(wa_app *app, reading *all, const json_t *list,
     return wa_media_get_many(app, all->req, ids, &all->media, r);
 }
 
+/* All recipients without a number, by one question. */
+static wa_code find_chats(wa_app *app, reading *all, const json_t *list,
+                          wa_result *r)
+{
+    apr_array_header_t *found = apr_array_make(all->req->pool, 8,
+                                               sizeof(const char *));
+    json_t *j;
+    size_t i;
+
+    json_array_foreach(list, i, j)
+    {
+        const char *recipient = wa_json_str(j, "recipient");
+
+        if (recipient && wa_recipient_is_hidden(recipient)) {
+            APR_ARRAY_PUSH(found, const char *) = recipient;
+        }
+    }
+    return wa_chats_known(app, all->req, all->session, found, &all->chats, r);
+}
+
 static wa_code read_items(wa_app *app, wa_req *req, const char *session,
                           wa_bulk_item **items, wa_result *r)
 {
     const json_t *list = json_object_get(req->json, "messages");
-    reading all = { req, session, NULL };
+    reading all = { req, session, NULL, NULL };
     json_t *j;
     size_t i;
     wa_code code = find_media(app, &all, list, r);
 
+    if (code == WA_OK) {
+        code = find_chats(app, &all, list, r);
+    }
     if (code != WA_OK) {
         return code;
     }

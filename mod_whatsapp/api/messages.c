@@ -6,8 +6,10 @@
 
 #include <apr_strings.h>
 
+#include "../core/wa_chats.h"
 #include "../core/wa_media.h"
 #include "../core/wa_messages.h"
+#include "../core/wa_recipient.h"
 #include "../core/wa_sessions.h"
 
 /* Bytes that one takes, as a rule. */
@@ -112,6 +114,27 @@ void wa_api_order_read(const wa_app *app, const wa_req *req,
     read_preference(app, req, order, resp);
 }
 
+/* The chat of a recipient without a number, if the session has it. */
+static wa_code find_chat(wa_app *app, const wa_req *req,
+                         wa_message_order *order, wa_result *r)
+{
+    apr_array_header_t *one;
+    apr_hash_t *known;
+    wa_code code;
+
+    if (!wa_recipient_is_hidden(order->recipient)) {
+        return WA_OK;
+    }
+    one = apr_array_make(req->pool, 1, sizeof(const char *));
+    APR_ARRAY_PUSH(one, const char *) = order->recipient;
+    code = wa_chats_known(app, req, order->session, one, &known, r);
+    if (code == WA_OK) {
+        order->chat = apr_hash_get(known, order->recipient,
+                                   APR_HASH_KEY_STRING);
+    }
+    return code;
+}
+
 wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
                           wa_message_order *order, wa_result *r)
 {
@@ -123,6 +146,9 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
         code = wa_message_read_schedule(wa_json_str(req->json, "scheduled_at"),
                                         "/scheduled_at", &order->scheduled_at,
                                         r);
+    }
+    if (code == WA_OK) {
+        code = find_chat(app, req, order, r);
     }
     if (code == WA_OK) {
         code = wa_message_send(app, req, order, &m, &found, r);

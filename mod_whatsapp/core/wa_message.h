@@ -31,10 +31,11 @@ typedef struct wa_message {
 
 /** What a client asks to be sent. */
 typedef struct wa_message_order {
-    const char *session;          /* name */
-    const char *recipient;        /* as the client wrote it */
-    const char *type;             /* text, image, document, … */
-    const char *text;             /* or the caption, or NULL */
+    const char *session;   /* name */
+    const char *recipient; /* as the client wrote it */
+    const char *chat;      /* of wa_chats_known, then the recipient; or NULL */
+    const char *type;      /* text, image, document, … */
+    const char *text;      /* or the caption, or NULL */
     const struct wa_media *media; /* of the user's, or NULL */
     const char *client_ref;
     apr_time_t scheduled_at;  /* 0: at once */

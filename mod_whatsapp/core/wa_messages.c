@@ -374,8 +374,11 @@ wa_message *wa_message_make(wa_req *req, const wa_message_order *order,
 {
     wa_message *m = apr_pcalloc(req->pool, sizeof(*m));
 
-    if (wa_recipient_read(order->recipient, &m->recipient, &m->chat, r)
-        != WA_OK) {
+    if (order->chat) {
+        m->recipient = m->chat = order->chat;
+    }
+    else if (wa_recipient_read(order->recipient, &m->recipient, &m->chat, r)
+             != WA_OK) {
         return NULL;
     }
     m->id = wa_id_uuid(req->pool);

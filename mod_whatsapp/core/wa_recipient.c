@@ -71,8 +71,9 @@ static const struct {
     { "broadcast", "is the status or a broadcast list; messages are sent to"
                    " phone numbers only" },
     { "newsletter", "is a channel; messages are sent to phone numbers only" },
-    { "lid", "is an id that hides the phone number (LID); the number itself is"
-             " needed" },
+    { "lid",
+      "is an id that hides the phone number (LID), of nobody who wrote to"
+      " this session; the number itself is needed" },
 };
 
 static wa_code refuse_server(wa_result *r, const char *server)
@@ -111,14 +112,22 @@ wa_code wa_recipient_read(const char *text, const char **recipient,
     return WA_OK;
 }
 
+int wa_recipient_is_hidden(const char *text)
+{
+    const char *at = strchr(text, '@');
+
+    return at && !strcmp(at, "@lid")
+           && id_user_ok(text, (apr_size_t)(at - text), 0);
+}
+
 wa_code wa_recipient_read_chat(const char *text, const char **chat,
                                wa_result *r)
 {
     const char *at = strchr(text, '@'), *number;
     int group = at && !strcmp(at, "@g.us");
 
-    if ((group || (at && !strcmp(at, "@lid")))
-        && id_user_ok(text, (apr_size_t)(at - text), group)) {
+    if (wa_recipient_is_hidden(text)
+        || (group && id_user_ok(text, (apr_size_t)(at - text), 1))) {
         *chat = apr_pstrdup(r->p, text);
         return WA_OK;
     }

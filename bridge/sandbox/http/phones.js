@@ -65,12 +65,12 @@ export async function phoneRoutes(app, { phones }) {
   });
 
   app.post('/phones/:id/send', { schema: schemas.send }, async (request, reply) => {
-    const { to, text, quote } = request.body;
+    const { to, text, quote, hidden } = request.body;
     const p = phone(request);
     if (!isE164(to)) throw new PhoneError('number_invalid');
     if (!isText(text)) throw new PhoneError('text_invalid', { text: 'not well-formed Unicode' });
     reply.code(201);
-    return show(await p.send(to, text, quote));
+    return show(await p.send(to, text, quote, hidden));
   });
 
   const changing = (p, id) => {

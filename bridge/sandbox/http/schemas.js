@@ -11,7 +11,9 @@ const body = (properties, required = Object.keys(properties)) => ({
 export const createPhone = { body: body({ number: string(32), name: string(100) }) };
 export const scan = { body: body({ qr: string(4096) }) };
 export const linkCode = { body: body({ code: { type: 'string', pattern: '^[0-9A-Za-z]{4}-?[0-9A-Za-z]{4}$' } }) };
-export const send = { body: body({ to: string(32), text: string(65536), quote: string(200) }, ['to', 'text']) };
+export const send = {
+  body: body({ to: string(32), text: string(65536), quote: string(200), hidden: { type: 'boolean' } }, ['to', 'text']),
+};
 export const react = { body: body({ message_id: string(200), emoji: string(32, 0) }) };
 export const edit = { body: body({ message_id: string(200), text: string(65536) }) };
 export const remove = { body: body({ message_id: string(200) }) };

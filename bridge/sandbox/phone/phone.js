@@ -245,8 +245,8 @@ export class Phone {
   }
 
   /** Sends a text to all devices of a number and to its own. @returns {Promise<object>} the message */
-  send(to, text, quoteId) {
-    return sendText(this, to, text, quoteId);
+  send(to, text, quoteId, hidden) {
+    return sendText(this, to, text, quoteId, hidden);
   }
 
   /** Looks at messages: their senders get read receipts. @returns {Promise<number>} how many were new */

@@ -10,6 +10,8 @@ import { describeFile, fieldOf, upload } from './media.js';
 
 const newId = () => `3A${randomBytes(9).toString('hex').toUpperCase()}`;
 const CHANGE_ATTRS = { edit: { edit: '1' }, deletion: { edit: '7' }, reaction: {} };
+/** The sandbox's own: WhatsApp decides by itself whose number it tells. */
+const HIDDEN = { 'sandbox-hidden': '1' };
 const STANZA_TYPES = { reaction: 'reaction' };
 
 /**
@@ -35,14 +37,14 @@ async function transmit(phone, { id, to, content, type = 'text', attrs = {} }, s
 }
 
 /** Sends what becomes a bubble of its own. @returns {Promise<object>} the message */
-async function sendShown(phone, { to, content, stanza, ...shown }) {
+async function sendShown(phone, { to, content, stanza, attrs, ...shown }) {
   const id = newId();
   const message = {
     id, chat: to, from: phone.number, to, at: new Date().toISOString(), direction: 'out', status: 'pending', ...shown, wire: toWire(content),
   };
   let error;
   try {
-    error = await transmit(phone, { id, to, content, type: stanza }, () => phone.show(message));
+    error = await transmit(phone, { id, to, content, type: stanza, attrs }, () => phone.show(message));
   } catch (err) {
     // Whether the server has it is not known; a later tick will tell.
     phone.advance(id, 'out', to, 'failed');
@@ -64,10 +66,14 @@ function quoteOf(phone, to, id) {
 
 const quoted = (quote) => (quote ? { quoted_id: quote.id } : {});
 
-/** @returns {Promise<object>} the message */
-export async function sendText(phone, to, text, quoteId) {
+/**
+ * @param {boolean} [hidden] it comes under the phone's LID, and nobody is told its number
+ * @returns {Promise<object>} the message
+ */
+export async function sendText(phone, to, text, quoteId, hidden) {
   const quote = quoteOf(phone, to, quoteId);
-  return sendShown(phone, { to, content: textMessage(text, quote), type: 'text', text, ...quoted(quote) });
+  const attrs = hidden ? HIDDEN : {};
+  return sendShown(phone, { to, content: textMessage(text, quote), attrs, type: 'text', text, ...quoted(quote) });
 }
 
 /**

@@ -18,7 +18,8 @@ function inbound(server, client, node, target, enc) {
   const { account } = client;
   const own = target.account === account;
   const to = parseJid(node.attrs.to);
-  const mode = to?.server ?? 's.whatsapp.net';
+  const hidden = Boolean(node.attrs['sandbox-hidden']) && !own;
+  const mode = hidden ? LID : (to?.server ?? 's.whatsapp.net');
   const attrs = {
     from: jidOf(account, client.device, mode),
     id: node.attrs.id,
@@ -28,7 +29,9 @@ function inbound(server, client, node, target, enc) {
     category: node.attrs.category,
     edit: node.attrs.edit,
   };
-  if (!own) {
+  if (hidden) {
+    attrs.addressing_mode = LID;
+  } else if (!own) {
     if (mode === LID) attrs.sender_pn = jidOf(account, client.device);
     else attrs.sender_lid = jidOf(account, client.device, LID);
   } else if (node.attrs.category !== 'peer') {

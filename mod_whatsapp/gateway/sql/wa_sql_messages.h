@@ -40,6 +40,13 @@
     " AND ($10::uuid IS NULL OR l.session_id = $10::uuid)"
 
 #define WA_SQL_MESSAGES(X)                                                    \
+    /* Those of many chats that wrote to a user's session. $1 user,           \
+     * $2 session's name, $3 array of chats -> chats */                       \
+    X(CHATS_KNOWN,                                                            \
+      "SELECT DISTINCT c FROM unnest($3::text[]) c"                           \
+      " WHERE EXISTS (SELECT FROM messages m JOIN sessions s"                 \
+      "  ON s.id = m.session_id AND s.name = $2 WHERE m.user_id = $1"         \
+      "  AND m.chat = c AND m.direction = 'in')")                             \
     /* $1 user, $2 id */                                                      \
     X(MESSAGE_BY_ID,                                                          \
       "SELECT " WA_SQL_MESSAGE_COLUMNS " FROM messages m"                     \
