@@ -8,6 +8,7 @@
 
 #include "../base/wa_crypto.h"
 #include "../core/wa_accept.h"
+#include "../core/wa_delivery.h"
 #include "../core/wa_feed.h"
 #include "../core/wa_usage.h"
 
@@ -120,6 +121,9 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     if (rv == APR_SUCCESS) {
         why = "no lock could be made";
         rv = wa_accept_start(app);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = wa_delivery_start(app);
     }
     if (rv != APR_SUCCESS) {
         app = NULL; /* every request is told; the log says why */

@@ -100,10 +100,11 @@ typedef struct wa_app {
     struct wa_usage *usage; /* the request log's buffer, or NULL */
     struct wa_feed *feed;   /* wakes readers of events, or NULL */
     struct wa_gather
-        *accepting;       /* of messages, together, or NULL: each alone */
-    apr_uint32_t waiting; /* requests in a waiting place; atomic */
-    apr_uint32_t reading; /* of these, readers of events; atomic */
-    apr_uint32_t logins;  /* password checks under way; atomic */
+        *accepting;         /* of messages, together, or NULL: each alone */
+    struct wa_gather *sent; /* outcomes, in the same way */
+    apr_uint32_t waiting;   /* requests in a waiting place; atomic */
+    apr_uint32_t reading;   /* of these, readers of events; atomic */
+    apr_uint32_t logins;    /* password checks under way; atomic */
 } wa_app;
 
 /** Make the gateways; nothing is connected yet. settings and secrets must

@@ -7,12 +7,15 @@
 #include <apr_tables.h>
 
 #include "../base/wa_crypto.h"
+#include "../base/wa_gather.h"
 #include "../base/wa_log.h"
 #include "wa_sent.h"
 
 #define PAUSE_MAX_SECONDS 60
 #define LIVE_MESSAGES 20  /* a minute */
 #define LIVE_NEW_CHATS 50 /* a day */
+/* Threads of a process that write down what was sent. */
+#define SENT_LEADERS 2
 
 static int pace(const wa_app *app, int set, int live)
 {
@@ -128,12 +131,62 @@ void wa_delivery_unrecorded(const wa_db *db, apr_pool_t *p, apr_status_t rv,
            o->message_id);
 }
 
+/* That a message was sent, on its way into the database. */
+typedef struct sent_item {
+    apr_pool_t *pool;
+    const char *request_id;
+    const wa_outgoing *o;
+    apr_time_t at;
+} sent_item;
+
+static void record_sent(void *baton, void *const *items, int count)
+{
+    wa_app *app = baton;
+    apr_pool_t *p = ((const sent_item *)items[0])->pool;
+    wa_sent *list = apr_pcalloc(p, (apr_size_t)count * sizeof(*list));
+    wa_db *db = NULL;
+    apr_status_t rv = wa_db_open(&db, p, &app->db);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        const sent_item *s = items[i];
+
+        list[i].message_id = s->o->message_id;
+        list[i].session_id = s->o->session_id;
+        list[i].at = s->at;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = wa_sent_store(p, db, list, count);
+    }
+    for (i = 0; i < count; i++) {
+        const sent_item *s = items[i];
+
+        if (!list[i].stored) {
+            wa_delivery_unrecorded(db, p, rv, s->request_id, s->o);
+        }
+    }
+    wa_db_close(db);
+}
+
+apr_status_t wa_delivery_start(wa_app *app)
+{
+    app->sent = wa_gather_make(app->pool, SENT_LEADERS, WA_SENT_MOST,
+                               record_sent, NULL, app);
+    return app->sent ? APR_SUCCESS : APR_ENOLOCK;
+}
+
 static void record(wa_app *app, apr_pool_t *p, const char *request_id,
                    const wa_outgoing *o, const wa_outcome *out, wa_result *r)
 {
+    sent_item s = { p, request_id, o, out->sent_at };
     wa_db *db = NULL;
-    apr_status_t rv = wa_db_open(&db, p, &app->db);
+    apr_status_t rv;
 
+    if (out->d == WA_DELIVERY_SENT && app->sent
+        && wa_gather_do(app->sent, p, &s) == APR_SUCCESS) {
+        return;
+    }
+    rv = wa_db_open(&db, p, &app->db);
     if (rv == APR_SUCCESS) {
         rv = wa_delivery_record(app, p, db, o, out, r);
     }

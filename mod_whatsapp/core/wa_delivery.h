@@ -64,6 +64,11 @@ apr_status_t wa_delivery_record(wa_app *app, apr_pool_t *p, wa_db *db,
 void wa_delivery_unrecorded(const wa_db *db, apr_pool_t *p, apr_status_t rv,
                             const char *request_id, const wa_outgoing *o);
 
+/** From now on wa_delivery_attempt writes down together what was sent at one
+ * time; for processes with many threads, before they start.
+ * @return APR_SUCCESS or APR_ENOLOCK */
+apr_status_t wa_delivery_start(wa_app *app);
+
 /** Attempt it and write the outcome down.
  * @param wait for WhatsApp's acknowledgement
  * @param sent_at filled with WA_DELIVERY_SENT */
