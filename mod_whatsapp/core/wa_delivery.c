@@ -15,7 +15,7 @@
 #define LIVE_MESSAGES 20  /* a minute */
 #define LIVE_NEW_CHATS 50 /* a day */
 /* Threads of a process that write down what was sent. */
-#define SENT_LEADERS 2
+#define SENT_LEADERS 1
 
 static int pace(const wa_app *app, int set, int live)
 {
