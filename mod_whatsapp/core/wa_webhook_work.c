@@ -85,7 +85,8 @@ static void read_out(apr_pool_t *p, const wa_db_rows *rows, int i,
 /* The webhooks are locked by the first statement, so that the second one,
  * whose snapshot is younger, sees what others have taken of them. */
 static apr_status_t claim(wa_app *app, apr_pool_t *p, wa_db *db, int failing,
-                          int max, apr_array_header_t *found)
+                          int max, const char *answering,
+                          apr_array_header_t *found)
 {
     apr_array_header_t *ids = apr_array_make(p, max, sizeof(const char *));
     wa_db_rows *rows;
@@ -93,8 +94,8 @@ static apr_status_t claim(wa_app *app, apr_pool_t *p, wa_db *db, int failing,
     int i;
 
     rv = WA_DB_RUN(db, WA_SQL_WEBHOOKS_DUE, &rows, wa_db_p_bool(failing),
-                   wa_db_p_int(p, max), APR_STRINGIFY(WA_WEBHOOK_AT_ONCE),
-                   LAGS);
+                   wa_db_p_int(p, max), APR_STRINGIFY(WA_WEBHOOK_AT_ONCE), LAGS,
+                   answering);
     if (rv != APR_SUCCESS || !wa_db_count(rows)) {
         return rv;
     }
@@ -104,7 +105,7 @@ static apr_status_t claim(wa_app *app, apr_pool_t *p, wa_db *db, int failing,
     rv = WA_DB_RUN(db, WA_SQL_WEBHOOKS_CLAIM, &rows, app->instance,
                    wa_db_p_array(p, (const char *const *)ids->elts, ids->nelts),
                    APR_STRINGIFY(WA_WEBHOOK_LEASE),
-                   APR_STRINGIFY(WA_WEBHOOK_AT_ONCE), LAGS);
+                   APR_STRINGIFY(WA_WEBHOOK_AT_ONCE), LAGS, answering);
     for (i = 0; rv == APR_SUCCESS && i < wa_db_count(rows); i++) {
         read_out(p, rows, i, apr_array_push(found));
     }
@@ -112,6 +113,7 @@ static apr_status_t claim(wa_app *app, apr_pool_t *p, wa_db *db, int failing,
 }
 
 apr_status_t wa_webhooks_claim(wa_app *app, apr_pool_t *p, int failing, int max,
+                               const char *answering,
                                apr_array_header_t **found)
 {
     wa_db *db = NULL;
@@ -122,7 +124,7 @@ apr_status_t wa_webhooks_claim(wa_app *app, apr_pool_t *p, int failing, int max,
         rv = wa_db_begin(db);
     }
     if (rv == APR_SUCCESS) {
-        rv = claim(app, p, db, failing, max, *found);
+        rv = claim(app, p, db, failing, max, answering, *found);
     }
     if (rv == APR_SUCCESS) {
         rv = wa_db_commit(db);
@@ -253,12 +255,17 @@ static int answered(const wa_fetch *f)
     return f->rv == APR_SUCCESS || (APR_STATUS_IS_ENOSPC(f->rv) && f->status);
 }
 
+int wa_webhook_taken(const wa_fetch *f)
+{
+    return answered(f) && f->status >= 200 && f->status <= 299;
+}
+
 static const char *error_of(apr_pool_t *p, const wa_fetch *f)
 {
     if (!answered(f)) {
         return f->error ? f->error : "it failed";
     }
-    if (f->status >= 200 && f->status <= 299) {
+    if (wa_webhook_taken(f)) {
         return NULL;
     }
     return apr_psprintf(p,
@@ -276,15 +283,36 @@ typedef struct record_job {
     int gone;
 } record_job;
 
+static record_job judged(apr_pool_t *p, const wa_webhook_out *o,
+                         const wa_fetch *f)
+{
+    record_job job = { .o = o, .f = f };
+
+    job.error = error_of(p, f);
+    job.gone = f->rv == APR_SUCCESS && f->status == 410;
+    job.state = !job.error ? "delivered"
+                : job.gone || !o->data || o->tries >= WA_WEBHOOK_TRIES
+                    ? "failed"
+                    : "pending";
+    return job;
+}
+
+static apr_interval_time_t pause_of(const record_job *job)
+{
+    const wa_fetch *f = job->f;
+
+    return wa_webhook_pause(job->o->tries, f->status == 429 || f->status == 503
+                                               ? f->retry_after
+                                               : 0);
+}
+
 static apr_status_t write_down(wa_app *app, apr_pool_t *p, wa_db *db,
                                const record_job *job)
 {
     const wa_fetch *f = job->f;
     const wa_webhook_out *o = job->o;
-    apr_interval_time_t pause;
+    apr_interval_time_t pause = pause_of(job);
 
-    pause = wa_webhook_pause(
-        o->tries, f->status == 429 || f->status == 503 ? f->retry_after : 0);
     return WA_DB_RUN(db, WA_SQL_WEBHOOK_RECORD, NULL, o->webhook_id, o->id,
                      app->instance, wa_db_p_int(p, o->attempts), job->state,
                      wa_db_p_int(p, apr_time_as_msec(pause)),
@@ -340,27 +368,124 @@ static apr_status_t do_record(wa_app *app, wa_db *db, void *baton, wa_result *r)
     return rv;
 }
 
-void wa_webhook_record(wa_app *app, apr_pool_t *p, const wa_webhook_out *o,
-                       const wa_fetch *f)
+static void not_stored(const char *id)
 {
-    record_job job = { .o = o, .f = f };
-    wa_result *r = wa_result_make(p);
-    int whole;
+    wa_log(WA_LOG_WARNING, id,
+           "WA0463: the outcome of an attempt could not be stored; it will"
+           " be repeated under its event id");
+}
 
-    job.error = error_of(p, f);
-    job.gone = f->rv == APR_SUCCESS && f->status == 410;
-    job.state = !job.error ? "delivered"
-                : job.gone || !o->data || o->tries >= WA_WEBHOOK_TRIES
-                    ? "failed"
-                    : "pending";
+static void record_one(wa_app *app, apr_pool_t *p, record_job *job)
+{
+    wa_result *r = wa_result_make(p);
+    const char *id = job->o->id;
+
     /* A success is one statement and needs no transaction around it. */
-    whole = job.error != NULL;
     if (WA_OK
-        != (whole ? wa_tx_run(app, p, o->id, do_record, &job, r)
-                  : wa_tx_read(app, p, o->id, do_record, &job, r))) {
-        wa_log(WA_LOG_WARNING, o->id,
-               "WA0463: the outcome of an attempt could not be stored; it will"
-               " be repeated under its event id");
+        != (job->error ? wa_tx_run(app, p, id, do_record, job, r)
+                       : wa_tx_read(app, p, id, do_record, job, r))) {
+        not_stored(id);
+    }
+}
+
+/* The columns of WEBHOOKS_RECORD. */
+enum {
+    HOOK,
+    DELIVERY,
+    ATTEMPT,
+    STATE,
+    PAUSE,
+    AT,
+    TOOK,
+    STATUS,
+    ERROR,
+    ANSWER
+};
+#define COLUMNS (ANSWER + 1)
+
+static void put_row(apr_pool_t *p, const char **columns[COLUMNS], int i,
+                    const record_job *job)
+{
+    const wa_fetch *f = job->f;
+
+    columns[HOOK][i] = job->o->webhook_id;
+    columns[DELIVERY][i] = job->o->id;
+    columns[ATTEMPT][i] = wa_db_p_int(p, job->o->attempts);
+    columns[STATE][i] = job->state;
+    columns[PAUSE][i] = wa_db_p_int(p, apr_time_as_msec(pause_of(job)));
+    columns[AT][i] = wa_db_p_time(p, apr_time_now() - f->took);
+    columns[TOOK][i] = wa_db_p_int(p, apr_time_as_msec(f->took));
+    columns[STATUS][i] = f->status ? wa_db_p_int(p, f->status) : NULL;
+    columns[ERROR][i] = job->error;
+    columns[ANSWER][i] = as_text(p, f);
+}
+
+static apr_status_t record_many(wa_app *app, apr_pool_t *p, wa_db *db,
+                                const record_job *jobs, int n,
+                                wa_db_rows **rows)
+{
+    const char **columns[COLUMNS];
+    const char *args[2 + COLUMNS];
+    int i, m = 0;
+
+    for (i = 0; i < COLUMNS; i++) {
+        columns[i] = apr_palloc(p, sizeof(char *) * (apr_size_t)n);
+    }
+    for (i = 0; i < n; i++) {
+        if (!jobs[i].gone) {
+            put_row(p, columns, m++, &jobs[i]);
+        }
+    }
+    args[0] = app->instance;
+    args[1] = APR_STRINGIFY(WA_WEBHOOK_PATIENCE);
+    for (i = 0; i < COLUMNS; i++) {
+        args[2 + i] = wa_db_p_array(p, columns[i], m);
+    }
+    return wa_db_run(db, WA_SQL_WEBHOOKS_RECORD, args, 2 + COLUMNS, rows);
+}
+
+static int is_among(const wa_db_rows *rows, const char *id)
+{
+    int i;
+
+    for (i = 0; i < wa_db_count(rows); i++) {
+        if (!strcmp(wa_db_str(rows, i, 0), id)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void wa_webhooks_record(wa_app *app, apr_pool_t *p, const wa_webhook_done *list,
+                        int n)
+{
+    record_job jobs[WA_WEBHOOK_RECORDS];
+    wa_db_rows *rows = NULL;
+    wa_db *db = NULL;
+    apr_status_t rv = APR_SUCCESS;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        jobs[i] = judged(p, list[i].o, list[i].f);
+    }
+    if (n > 1) {
+        rv = wa_db_open(&db, p, &app->db);
+        if (rv == APR_SUCCESS) {
+            rv = record_many(app, p, db, jobs, n, &rows);
+        }
+        wa_db_close(db);
+    }
+    for (i = 0; i < n; i++) {
+        if (rows && is_among(rows, jobs[i].o->id)) {
+            continue;
+        }
+        /* Without a database one is as good as all of them. */
+        if (rv == APR_SUCCESS || rv == APR_EGENERAL) {
+            record_one(app, p, &jobs[i]);
+        }
+        else {
+            not_stored(jobs[i].o->id);
+        }
     }
 }
 

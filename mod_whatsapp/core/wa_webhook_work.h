@@ -51,9 +51,12 @@ apr_status_t wa_webhooks_spread(wa_app *app, apr_pool_t *p, int *more);
 
 /** Take deliveries that are due.
  * @param failing of webhooks that fail, or of those that don't
- * @param max webhooks to take from; up to WA_WEBHOOK_AT_ONCE of each
+ * @param max webhooks to take from; one of each
+ * @param answering ids of webhooks that answered lately, as an array's text:
+ *        of these that lag up to WA_WEBHOOK_AT_ONCE
  * @param found of wa_webhook_out, in p */
 apr_status_t wa_webhooks_claim(wa_app *app, apr_pool_t *p, int failing, int max,
+                               const char *answering,
                                apr_array_header_t **found);
 
 /** Attempts at a time to one webhook that lags. */
@@ -66,9 +69,23 @@ apr_status_t wa_webhooks_claim(wa_app *app, apr_pool_t *p, int failing, int max,
 apr_status_t wa_webhook_request(const wa_app *app, apr_pool_t *p,
                                 const wa_webhook_out *o, wa_fetch *f);
 
-/** Write down what came of an attempt. */
-void wa_webhook_record(wa_app *app, apr_pool_t *p, const wa_webhook_out *o,
-                       const wa_fetch *f);
+/** An attempt that is over. */
+typedef struct wa_webhook_done {
+    const wa_webhook_out *o;
+    const wa_fetch *f;
+} wa_webhook_done;
+
+/** Write down what came of attempts, in the order of their ends: many in one
+ * transaction. What can't be written is attempted again when its lease is over.
+ * @param n up to WA_WEBHOOK_RECORDS */
+void wa_webhooks_record(wa_app *app, apr_pool_t *p, const wa_webhook_done *list,
+                        int n);
+
+/** Most of one call. */
+#define WA_WEBHOOK_RECORDS 256
+
+/** Did the receiver take it? */
+int wa_webhook_taken(const wa_fetch *f);
 
 /** Give back what this process has taken and did not finish, so that another
  * attempts it at once. */

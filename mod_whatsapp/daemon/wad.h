@@ -67,6 +67,7 @@ wad_job_fn wad_configuration_run;
 
 /* webhooks.c: posts events to users' webhooks */
 void *wad_webhooks_start(wa_app *app, apr_pool_t *p);
+void *wad_webhooks_failing_start(wa_app *app, apr_pool_t *p);
 wad_job_fn wad_webhooks_run;
 void wad_webhooks_end(wa_app *app, void *state);
 

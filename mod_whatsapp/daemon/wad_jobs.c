@@ -19,6 +19,8 @@ static const wad_job jobs[] = {
     { "cleanup", wad_cleanup_run, NULL },
     { "configuration", wad_configuration_run, NULL },
     { "webhooks", wad_webhooks_run, wad_webhooks_start, wad_webhooks_end },
+    { "webhooks_failing", wad_webhooks_run, wad_webhooks_failing_start,
+      wad_webhooks_end },
 };
 
 #define JOBS (sizeof(jobs) / sizeof(jobs[0]))

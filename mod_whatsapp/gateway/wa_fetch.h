@@ -90,6 +90,9 @@ wa_fetch *wa_fetcher_next(wa_fetcher *fetcher);
  * readable, or as long as wait. @param fd or -1 */
 void wa_fetcher_run(wa_fetcher *fetcher, int fd, apr_interval_time_t wait);
 
+/** Have wa_fetcher_run return; the one function for other threads. */
+void wa_fetcher_wake(wa_fetcher *fetcher);
+
 /** Calls under way. */
 int wa_fetcher_count(const wa_fetcher *fetcher);
 

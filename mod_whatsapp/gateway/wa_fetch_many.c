@@ -86,6 +86,11 @@ void wa_fetcher_run(wa_fetcher *fetcher, int fd, apr_interval_time_t wait)
     }
 }
 
+void wa_fetcher_wake(wa_fetcher *fetcher)
+{
+    curl_multi_wakeup(fetcher->multi);
+}
+
 int wa_fetcher_count(const wa_fetcher *fetcher)
 {
     return fetcher->count;

@@ -147,7 +147,8 @@
       " SELECT count(*) FROM e")                                              \
     /* Webhooks with something due and room for another attempt: $1 those     \
      * that fail, or those that don't, $2 limit, $3 attempts at a time of     \
-     * one that lags, which is one with $4 due */                                                      \
+     * one that lags, which is one with $4 due, and that is among $5, those   \
+     * that have answered lately: of one that hangs nobody knows yet */       \
     X(WEBHOOKS_DUE,                                                           \
       "SELECT h.id FROM webhooks h JOIN users u ON u.id = h.user_id"          \
       " WHERE h.is_active AND u.is_active"                                    \
@@ -159,7 +160,8 @@
       " AND CASE WHEN NOT EXISTS (SELECT 1 FROM webhook_deliveries l"         \
       "   WHERE l.webhook_id = h.id AND l.lease_until > now()) THEN true"     \
       "  WHEN h.failing_since IS NOT NULL THEN false"                         \
-      "  ELSE (SELECT count(*) FROM webhook_deliveries l"                     \
+      "  ELSE h.id = ANY ($5::uuid[])"                                        \
+      "   AND (SELECT count(*) FROM webhook_deliveries l"                     \
       "   WHERE l.webhook_id = h.id AND l.lease_until > now()) < $3::integer" \
       "  AND (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries q"       \
       "   WHERE q.webhook_id = h.id AND q.state = 'pending'"                  \
@@ -168,7 +170,7 @@
       " LIMIT $2 FOR NO KEY UPDATE OF h SKIP LOCKED")                         \
     /* After WEBHOOKS_DUE, in its transaction, with a snapshot of its own:    \
      * take what is due, the longest due first, one at a time; $4 at a time   \
-     * of a webhook that doesn't fail and has $5 due.                         \
+     * of a webhook that doesn't fail, has $5 due and is among $6.            \
      * $1 owner, $2 webhooks as array, $3 seconds of the lease                \
      * -> delivery, webhook, url, event, type, seq, attempts, tries, fails,   \
      * data, occurred at, secret and previous one as hex */                   \
@@ -186,7 +188,8 @@
       "   AND (d.lease_until IS NULL OR d.lease_until < now())"               \
       "   ORDER BY d.next_attempt_at, d.seq"                                  \
       "   LIMIT greatest(0, CASE WHEN h.failing_since IS NULL"                \
-      "    AND due.n = $5::integer THEN $4::integer ELSE 1 END - busy.n)) t"  \
+      "    AND due.n = $5::integer AND h.id = ANY ($6::uuid[])"               \
+      "    THEN $4::integer ELSE 1 END - busy.n)) t"                          \
       "  WHERE h.id = ANY ($2::uuid[])),"                                     \
       " u AS (UPDATE webhook_deliveries d SET lease_owner = $1,"              \
       "  lease_until = now() + $3::integer * interval '1 s',"                 \
@@ -230,6 +233,41 @@
       "  CASE WHEN $5 = 'delivered' THEN NULL ELSE now() END"                 \
       " FROM w, d WHERE h.id = w.id"                                          \
       " AND (w.failing_since IS NULL) <> ($5 = 'delivered')")                 \
+    /* What came of many attempts, in one transaction. It waits for no webhook\
+     * while it holds some: what is locked by another, lost its lease, or may \
+     * be what its webhook is switched off for, is left to WEBHOOK_RECORD.    \
+     * $1 owner, $2 seconds of failure allowed, then arrays of one length in  \
+     * the order of the answers: $3 webhooks, $4 deliveries, $5 attempts,     \
+     * $6 states, $7 ms to the next one, $8 at, $9 ms it took, $10 statuses,  \
+     * $11 errors, $12 responses -> deliveries that are written */            \
+    X(WEBHOOKS_RECORD,                                                        \
+      "WITH i AS (SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::integer[],"\
+      "  $6::text[], $7::bigint[], $8::timestamptz[], $9::integer[],"         \
+      "  $10::integer[], $11::text[], $12::text[]) WITH ORDINALITY"           \
+      "  AS t (webhook, id, attempt, state, pause, at, took, status, error,"  \
+      "  response, n)),"                                                      \
+      " w AS (SELECT h.id, h.failing_since FROM webhooks h"                   \
+      "  WHERE h.id = ANY ($3::uuid[]) FOR NO KEY UPDATE SKIP LOCKED),"       \
+      " d AS (UPDATE webhook_deliveries d SET state = i.state,"               \
+      "  lease_owner = NULL, lease_until = NULL,"                             \
+      "  next_attempt_at = now() + i.pause * interval '1 ms',"                \
+      "  ended_at = CASE WHEN i.state <> 'pending' THEN now() END"            \
+      "  FROM i JOIN w ON w.id = i.webhook"                                   \
+      "  WHERE d.id = i.id AND d.webhook_id = w.id"                           \
+      "  AND d.lease_owner = $1 AND d.attempts = i.attempt"                   \
+      "  AND (i.state = 'delivered' OR w.failing_since IS NULL"               \
+      "   OR w.failing_since >= now() - $2::integer * interval '1 s')"        \
+      "  RETURNING i.*),"                                                     \
+      " a AS (INSERT INTO webhook_attempts (delivery_id, number, at, took_ms,"\
+      "  status, error, response) SELECT d.id, d.attempt, d.at, d.took,"      \
+      "  d.status, d.error, d.response FROM d),"                              \
+      " u AS (UPDATE webhooks h SET failing_since ="                          \
+      "  CASE WHEN l.state = 'delivered' THEN NULL ELSE now() END"            \
+      "  FROM (SELECT DISTINCT ON (d.webhook) d.webhook, d.state FROM d"      \
+      "   ORDER BY d.webhook, d.n DESC) l JOIN w ON w.id = l.webhook"         \
+      "  WHERE h.id = w.id"                                                   \
+      "  AND (w.failing_since IS NULL) <> (l.state = 'delivered'))"           \
+      " SELECT d.id FROM d")                                                  \
     /* Switch off one that is gone, or failed for too long.                   \
      * $1 webhook, $2 is gone, $3 seconds of failure allowed                  \
      * -> user, url, reason; no row when it goes on */                        \
