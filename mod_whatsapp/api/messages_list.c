@@ -63,24 +63,26 @@ static void place(const void *element, wa_list_place *at)
     at->id = m->id;
 }
 
-/* The query for the page that begins there. */
-static wa_message_query from_place(const void *query, const wa_list_place *from)
-{
-    wa_message_query q = *(const wa_message_query *)query;
+/* What is asked for, and the rule of core that answers it by pages. */
+typedef struct asked {
+    wa_message_query q;
+    wa_code (*rows)(wa_app *app, apr_pool_t *p, const char *request_id,
+                    const wa_message_query *q, apr_array_header_t **rows,
+                    wa_result *r);
+} asked;
 
-    q.after_at = from->at;
-    q.after_id = from->id;
-    q.limit = from->limit;
-    return q;
-}
-
+/* The page that begins there. */
 static wa_code page(wa_app *app, apr_pool_t *p, const char *request_id,
                     const void *query, const wa_list_place *from,
                     apr_array_header_t **rows, wa_result *r)
 {
-    wa_message_query q = from_place(query, from);
+    const asked *a = query;
+    wa_message_query q = a->q;
 
-    return wa_message_page(app, p, request_id, &q, rows, r);
+    q.after_at = from->at;
+    q.after_id = from->id;
+    q.limit = from->limit;
+    return a->rows(app, p, request_id, &q, rows, r);
 }
 
 static const wa_list list = { "messages", columns,  (int)COLUMNS, page,
@@ -151,10 +153,11 @@ static wa_code read_query(const wa_req *req, wa_message_query *q, wa_result *r)
 
 WA_API_HANDLER(wa_api_messages_list)
 {
-    wa_message_query *q = apr_pcalloc(req->pool, sizeof(*q));
-    wa_code code = read_query(req, q, r);
+    asked *a = apr_pcalloc(req->pool, sizeof(*a));
+    wa_code code = read_query(req, &a->q, r);
 
-    return code == WA_OK ? wa_list_answer(app, req, resp, &list, q, r) : code;
+    a->rows = wa_message_page;
+    return code == WA_OK ? wa_list_answer(app, req, resp, &list, a, r) : code;
 }
 
 /* --- chats ----------------------------------------------------------------*/
@@ -206,24 +209,15 @@ static void chat_values(apr_pool_t *p, const void *element, const char **v)
     v[7] = m->content;
 }
 
-static wa_code chats_page(wa_app *app, apr_pool_t *p, const char *request_id,
-                          const void *query, const wa_list_place *from,
-                          apr_array_header_t **rows, wa_result *r)
-{
-    wa_message_query q = from_place(query, from);
-
-    return wa_message_chats(app, p, request_id, &q, rows, r);
-}
-
-static const wa_list chats = { "chats",    chat_columns, (int)CHAT_COLUMNS,
-                               chats_page, place,        chat_json,
-                               chat_values };
+static const wa_list chats = { "chats", chat_columns, (int)CHAT_COLUMNS, page,
+                               place,   chat_json,    chat_values };
 
 WA_API_HANDLER(wa_api_chats)
 {
-    wa_message_query *q = apr_pcalloc(req->pool, sizeof(*q));
-    wa_code code = wa_filter_id(req, "session_id", &q->session_id, r);
+    asked *a = apr_pcalloc(req->pool, sizeof(*a));
+    wa_code code = wa_filter_id(req, "session_id", &a->q.session_id, r);
 
-    q->user_id = req->principal->user_id;
-    return code == WA_OK ? wa_list_answer(app, req, resp, &chats, q, r) : code;
+    a->q.user_id = req->principal->user_id;
+    a->rows = wa_message_chats;
+    return code == WA_OK ? wa_list_answer(app, req, resp, &chats, a, r) : code;
 }

@@ -129,6 +129,12 @@ it 'ten at a time: one is made, nobody is told wrong' => sub {
     my @other = grep { $_->[0] != 201 && $_->[1] ne 'idempotency_in_progress' } @r;
     return ([scalar keys %ids, \@other, db("SELECT count(*) FROM api_keys WHERE user_id = '$user->{id}' AND name = 'ten'")], [1, [], 1]);
 };
+it 'a webhook is made once, and its secret shown again to who repeats' => sub {
+    my $key = unique('key-');
+    my @r = map { api(POST => '/webhooks', key => $user->{key}, headers => { 'Idempotency-Key' => $key }, body => { url => 'https://example.org/hook' }) } 1, 2;
+    return ([map({ $_->{status} } @r), $r[1]{json}, header($r[1], 'Idempotency-Replayed'), db("SELECT count(*) FROM webhooks WHERE user_id = '$user->{id}'")],
+        [201, 201, $r[0]{json}, 'true', 1]);
+};
 it 'what was refused for its fields is refused alike' => sub {
     my $key = unique('key-');
     my @r = map { api(POST => "/users/$user->{id}/keys", key => admin_token(), body => { name => 'x', scopes => ['everything'] }, headers => { 'Idempotency-Key' => $key }) } 1, 2;
