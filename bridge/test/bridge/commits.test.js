@@ -198,6 +198,9 @@ test('a file that was made anew in the place of another does not get the other\'
   await a.flush();
   await a.destroy();
   const next = await openLog(t, commits, dir, 'a.log');
+  const empty = powerCut(t, dir);
+  await openCommits(t, empty);
+  assert.equal(readFileSync(join(empty, 'a.log')).length, HEADER);
   next.append(Buffer.from('of the second'));
   await next.flush();
   const after = powerCut(t, dir, { 'a.log': HEADER });
