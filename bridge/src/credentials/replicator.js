@@ -2,7 +2,8 @@
  * Carries changes of all sessions' keys to the module, many in one call, one call at a time. What is on its way is
  * also on this disk, so that the calls can wait and be repeated.
  */
-const GATHER_MS = 100;
+/** A copy that is some moments old is as good as one that is some milliseconds old: neither is clean after a crash. */
+const GATHER_MS = 500;
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 3000;
@@ -10,17 +11,22 @@ const BACKOFF_MAX_MS = 3000;
 export class Replicator {
   #client;
   #logger;
+  #gatherMs;
   #waiting = new Set();
   #running = false;
   #failures = 0;
+  #hurry = false;
+  #wake = null;
 
   /**
    * @param {import('./client.js').CredentialsClient} client
    * @param {import('pino').Logger} logger
+   * @param {{gatherMs?: number}} [options]
    */
-  constructor(client, logger) {
+  constructor(client, logger, { gatherMs = GATHER_MS } = {}) {
     this.#client = client;
     this.#logger = logger;
+    this.#gatherMs = gatherMs;
   }
 
   get client() {
@@ -41,6 +47,13 @@ export class Replicator {
     }
   }
 
+  /** As changed(), and somebody waits for it. */
+  changedAtLast(map) {
+    this.#hurry = true;
+    this.changed(map);
+    this.#wake?.();
+  }
+
   /** The map is of no interest any more. */
   forget(map) {
     this.#waiting.delete(map);
@@ -48,10 +61,22 @@ export class Replicator {
 
   async #run() {
     while (this.#waiting.size) {
-      await new Promise((resolve) => setTimeout(resolve, this.#failures ? this.#pause() : GATHER_MS).unref());
+      await this.#wait(this.#failures ? this.#pause() : this.#gatherMs);
       await this.#round();
     }
     this.#running = false;
+  }
+
+  /** Failures are waited for whoever is in a hurry. */
+  async #wait(ms) {
+    if (!this.#hurry || this.#failures) {
+      await new Promise((resolve) => {
+        this.#wake = this.#failures ? null : resolve;
+        setTimeout(resolve, ms).unref();
+      });
+      this.#wake = null;
+    }
+    this.#hurry = false;
   }
 
   #pause() {

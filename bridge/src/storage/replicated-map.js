@@ -132,7 +132,7 @@ export class ReplicatedMap {
 
   #changed() {
     if (this.#hold?.copied && !this.#done) {
-      this.#replicator.changed(this);
+      this.#replicator[this.#closing ? 'changedAtLast' : 'changed'](this);
     }
   }
 

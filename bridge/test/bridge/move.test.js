@@ -15,7 +15,7 @@ import { eventually } from './lib/wait.js';
 const quiet = { info() {}, warn() {}, debug() {}, error() {} };
 
 /** A bridge's side of the table, without a network; `away` makes every call fail. */
-function replicatorOf(table, bridgeId) {
+function replicatorOf(table, bridgeId, options) {
   const client = {
     away: false,
     call(what) {
@@ -38,7 +38,7 @@ function replicatorOf(table, bridgeId) {
     store: async (sessions) =>
       client.call(() => new Map(table.store({ bridge_id: bridgeId, sessions }).sessions.map((s) => [s.id, s.held]))),
   };
-  return { client, replicator: new Replicator(client, quiet) };
+  return { client, replicator: new Replicator(client, quiet, options) };
 }
 
 /** Opens a map of one session for several bridges. */
@@ -50,7 +50,7 @@ function stage(t) {
     bridge.dir ??= temporaryDirectory(t);
     return ReplicatedMap.open(join(bridge.dir, 'keys.log'), { master, name: 'keys', session, replicator: bridge.replicator, take, onLost });
   };
-  return { table, session, open, bridge: () => replicatorOf(table, randomUUID()) };
+  return { table, session, open, bridge: (options) => replicatorOf(table, randomUUID(), options) };
 }
 
 const content = (map) => Object.fromEntries([...map.entries()].sort());
@@ -66,6 +66,16 @@ test('closed in order, a map is whole on the next bridge', async (t) => {
   assert.deepEqual(content(b), { one: 'i', three: '3' });
   assert.deepEqual(b.restored, { clean: true });
   await b.close();
+});
+
+test('what is closed is copied at once, however long changes are gathered', async (t) => {
+  const { open, bridge, table, session } = stage(t);
+  const a = await open(bridge({ gatherMs: 600000 }));
+  a.apply([['one', '1']]);
+  await new Promise((resolve) => setImmediate(resolve));
+  await a.close();
+  assert.ok(table.clean(session));
+  assert.equal(table.keys(session).size, 1);
 });
 
 test('what is stored has neither names nor values in it', async (t) => {
