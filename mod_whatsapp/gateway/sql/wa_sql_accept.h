@@ -94,7 +94,8 @@
      * are stored in order for the same reason.                               \
      * -> id, then as MESSAGE_ACCEPT */                                       \
     X(MESSAGES_GATHERED,                                                      \
-      "WITH i AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[],"   \
+      "WITH i AS (SELECT * FROM unnest((SELECT $1::uuid[]), $2::uuid[],"      \
+      "  $3::text[],"                                                         \
       "  $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],"         \
       "  $9::text[], $10::boolean[], $11::text[], $12::timestamptz[],"        \
       "  $13::uuid[], $14::text[], $15::text[]) WITH ORDINALITY AS t (id,"    \

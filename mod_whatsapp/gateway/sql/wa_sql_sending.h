@@ -121,10 +121,13 @@
     /* Attempts that ended well, many in one transaction. Others lock messages\
      * in any order, so this waits for none while it holds some: what another \
      * has locked, or is in the outbox no more, is left to OUTBOX_SENT.       \
-     * $1 messages, $2 sent at, arrays of one length -> messages written */   \
+     * $1 messages, $2 sent at, arrays of one length, which is hidden from the\
+     * planner: else it would plan anew for each call, which costs more than  \
+     * that does -> messages written */                                       \
     X(OUTBOX_SENT_MANY,                                                       \
       "WITH k AS (SELECT o.id, m.id AS message_id, i.at"                      \
-      "  FROM unnest($1::uuid[], $2::timestamptz[]) AS i (id, at)"            \
+      "  FROM unnest((SELECT $1::uuid[]), (SELECT $2::timestamptz[]))"        \
+      "   AS i (id, at)"                                                      \
       "  JOIN outbox o ON o.message_id = i.id JOIN messages m ON m.id = i.id" \
       "  FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED),"    \
       " d AS (DELETE FROM outbox o USING k WHERE o.id = k.id"                 \
