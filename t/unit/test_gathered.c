@@ -239,6 +239,33 @@ static void test_pace(apr_pool_t *p)
     run(conn, "ROLLBACK TO s");
 }
 
+/* A plan is made once for all calls, not anew for each. */
+static void test_plans(apr_pool_t *p)
+{
+    int i;
+
+    run(conn, "SAVEPOINT s");
+    ok(SEND(NO_PACE, { 1, USER, "one", "1", "true" }) != NULL
+           && run(conn, apr_pstrcat(p, "PREPARE sent AS ",
+                                    texts[WA_SQL_OUTBOX_SENT_MANY], NULL)),
+       "statements are prepared");
+    for (i = 0; i < 8; i++) {
+        run(conn, "EXECUTE sent (ARRAY['" USER "', '" OTHER "']::uuid[],"
+                  " ARRAY[now(), now()])");
+        run(conn, "EXECUTE gathered (ARRAY['" USER "']::uuid[], ARRAY['" USER
+                  "']::uuid[], ARRAY['no']::text[], ARRAY['text'],"
+                  " ARRAY['+49'], ARRAY['1@s'], ARRAY['text'], ARRAY['W'],"
+                  " ARRAY['r'], ARRAY[true], ARRAY[NULL]::text[],"
+                  " ARRAY[NULL]::timestamptz[], ARRAY[NULL]::uuid[],"
+                  " ARRAY[NULL]::text[], ARRAY[NULL]::text[], '" OWNER
+                  "', 60, 86400, 60, NULL, NULL)");
+    }
+    is_str(rows(p, "SELECT name, custom_plans FROM pg_prepared_statements"
+                   " WHERE name IN ('sent', 'gathered') ORDER BY name"),
+           "gathered 5; sent 5; ", "and planned for all values after a few");
+    run(conn, "ROLLBACK TO s");
+}
+
 /* Somebody else is taking the turn of one: nobody waits for him. */
 static void test_turn_taken(apr_pool_t *p, const char *conninfo)
 {
@@ -284,6 +311,7 @@ int main(void)
         test_leases(p);
         test_not_stored(p);
         test_pace(p);
+        test_plans(p);
         test_turn_taken(p, conninfo);
     }
     run(conn, "ROLLBACK");
