@@ -68,10 +68,13 @@ const stored = count() - before;
 const answered = slices['send, respond-async'].reduce((n, s) => n + s.requests, 0);
 sql('TRUNCATE outbox');
 const end = await nullBridge(0);
+const wait = (connections) =>
+  slice({ path, key: waiting.key, script, connections, env: { WA_BENCH_WAIT: '1', WA_BENCH_CHATS: '1000000' } });
 const more = await alternate(
   {
     'static file, 200 B': targets['static file, 200 B'],
-    'send, waiting': () => slice({ path, key: waiting.key, script, env: { WA_BENCH_WAIT: '1', WA_BENCH_CHATS: '1000000' } }),
+    'send, waiting': () => wait(32),
+    'send, waiting, 128 connections': () => wait(128),
   },
   ROUNDS,
 );
@@ -90,7 +93,7 @@ table([
   ...Object.entries(slices).map(([name, list]) => line(name, list, slices['static file, 200 B'])),
   ...Object.entries(more).map(([name, list]) => line(name, list, more['static file, 200 B'])),
 ]);
-const all = [...slices['send, respond-async'], ...more['send, waiting']];
+const all = [...slices['send, respond-async'], ...more['send, waiting'], ...more['send, waiting, 128 connections']];
 goal('send, respond-async: × pgbench', over(slices['send, respond-async'], (s) => s.rps, slices['pgbench, the same statements']), { least: 0.45 });
 goal('send, waiting, bridge at once: × static', over(more['send, waiting'], (s) => s.rps, more['static file, 200 B']), { least: 0.12 });
 goal('answers that are no 2xx', all.reduce((n, s) => n + s.notOk, 0), { most: 0 });
