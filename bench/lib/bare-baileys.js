@@ -1,8 +1,8 @@
 /**
- * Baileys alone, in a process of its own: devices that each send one text after the other, until the server has
- * acknowledged it. Its keys are as safe as the bridge's: what a message changed is on the disk before it leaves.
+ * Baileys alone, in a process of its own: devices that each send one text after the other to each recipient,
+ * until the server has acknowledged it. Its keys are as safe as the bridge's: what a message changed is on the disk before it leaves.
  *
- * IPC: {link: n} makes devices, each tells its {qr}; {run: ms, to} sends for so long and tells {sent, p50}.
+ * IPC: {link: n} makes devices, each tells its {qr}; {run: ms, to: [jid, …]} sends for so long and tells {sent, p50}.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -96,11 +96,12 @@ class Device {
 async function run(ms, to) {
   const times = [];
   const end = performance.now() + ms;
+  const loops = devices.flatMap((device) => to.map((jid) => ({ device, jid })));
   await Promise.all(
-    devices.map(async (device) => {
+    loops.map(async ({ device, jid }) => {
       while (performance.now() < end) {
         const from = performance.now();
-        await device.send(to, `A text of a usual length, to be sent to somebody; number ${times.length}`);
+        await device.send(jid, `A text of a usual length, to be sent to somebody; number ${times.length}`);
         times.push(performance.now() - from);
       }
     }),
