@@ -3,7 +3,21 @@
 
 #include <string.h>
 
+#include <apr_network_io.h>
+#include <apr_strings.h>
+
 #include "wa_audit.h"
+
+const char *wa_audit_instance(apr_pool_t *p, const char *program, int port)
+{
+    char host[APRMAXHOSTLEN + 1];
+
+    if (apr_gethostname(host, sizeof(host), p) != APR_SUCCESS) {
+        apr_cpystrn(host, "localhost", sizeof(host));
+    }
+    return port ? apr_psprintf(p, "%s@%s:%d", program, host, port)
+                : apr_pstrcat(p, program, "@", host, NULL);
+}
 
 static int add(void *baton, const char *name, const char *value)
 {
@@ -24,7 +38,7 @@ static json_t *detail_of(const wa_app *app, apr_pool_t *p)
 }
 
 static apr_status_t append_if_new(wa_app *app, apr_pool_t *p, wa_db *db,
-                                  const char *program)
+                                  const char *instance)
 {
     wa_audit_entry e;
     wa_db_rows *rows;
@@ -34,7 +48,7 @@ static apr_status_t append_if_new(wa_app *app, apr_pool_t *p, wa_db *db,
     apr_status_t rv = wa_db_run(db, WA_SQL_AUDIT_HEAD, NULL, 0, NULL);
 
     if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_AUDIT_LAST, &rows, "config.change", program);
+        rv = WA_DB_RUN(db, WA_SQL_AUDIT_LAST, &rows, "config.change", instance);
     }
     if (rv != APR_SUCCESS) {
         return rv;
@@ -42,7 +56,7 @@ static apr_status_t append_if_new(wa_app *app, apr_pool_t *p, wa_db *db,
     memset(&e, 0, sizeof(e));
     e.action = "config.change";
     e.target_type = "program";
-    e.target_id = program;
+    e.target_id = instance;
     e.detail = detail_of(app, p);
     last = wa_db_count(rows) ? wa_db_str(rows, 0, 0) : NULL;
     if (last && !strcmp(last, wa_json_dump(p, e.detail, NULL))) {
@@ -52,7 +66,7 @@ static apr_status_t append_if_new(wa_app *app, apr_pool_t *p, wa_db *db,
 }
 
 apr_status_t wa_audit_configuration(wa_app *app, apr_pool_t *p,
-                                    const char *program)
+                                    const char *instance)
 {
     wa_db *db = NULL;
     apr_status_t rv = wa_db_open(&db, p, &app->db);
@@ -61,7 +75,7 @@ apr_status_t wa_audit_configuration(wa_app *app, apr_pool_t *p,
         rv = wa_db_begin(db);
     }
     if (rv == APR_SUCCESS) {
-        rv = append_if_new(app, p, db, program);
+        rv = append_if_new(app, p, db, instance);
     }
     if (rv == APR_SUCCESS) {
         rv = wa_db_commit(db);

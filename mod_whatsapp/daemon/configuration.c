@@ -10,6 +10,8 @@
 apr_interval_time_t wad_configuration_run(wa_app *app, void *state,
                                           apr_pool_t *p)
 {
-    return wa_audit_configuration(app, p, "whatsappd") == APR_SUCCESS ? DONE
-                                                                      : RETRY;
+    const char *instance = wa_audit_instance(p, "whatsappd", 0);
+
+    return wa_audit_configuration(app, p, instance) == APR_SUCCESS ? DONE
+                                                                   : RETRY;
 }

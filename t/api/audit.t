@@ -3,9 +3,12 @@ use strict;
 use warnings FATAL => 'all';
 
 use JSON::PP ();
+use Sys::Hostname ();
+use WA::Apache;
 use WA::Test;
 
 my ($user, $key);
+my $HOST = Sys::Hostname::hostname();
 
 sub audit { my ($query, %o) = @_; return api(GET => '/audit' . ($query || ''), key => admin_token(), %o) }
 sub rows_of { return @{ audit(@_)->{json}{data} } }
@@ -76,8 +79,25 @@ it 'nobody may: 401' => sub { return problem(api(GET => '/audit'), 401, 'unautho
 
 it 'what Apache and whatsappd were configured with stands in it, without passwords' => sub {
     my @rows = map { JSON::PP->new->decode($_) } db("SELECT json_build_object('program', target_id, 'detail', detail::json) FROM audit_log WHERE action = 'config.change' ORDER BY target_id");
+    my $port = $ENV{WA_TEST_PORT} < $ENV{WA_TEST_INTERNAL_PORT} ? $ENV{WA_TEST_PORT} : $ENV{WA_TEST_INTERNAL_PORT};
+    my ($apache, $daemon) = ("apache\@$HOST:$port", "whatsappd\@$HOST");
     my %by = map { $_->{program} => $_->{detail} } @rows;
-    return ([sort(keys %by), $by{apache}{WhatsAppMode}, $by{whatsappd}{WhatsAppDB}, $#rows + 1], ['apache', 'whatsappd', 'sandbox', '(set)', 2]);
+    return ([sort(keys %by), $by{$apache}{WhatsAppMode}, $by{$daemon}{WhatsAppDB}, $#rows + 1], [$apache, $daemon, 'sandbox', '(set)', 2]);
+};
+it 'two Apaches with one database and other settings: each has its rows, and a restart alone makes none' => sub {
+    my $rows = sub { return [db("SELECT target_id || ' ' || coalesce(detail::json->>'WhatsAppSendWait', '-') FROM audit_log WHERE action = 'config.change' AND target_id LIKE 'apache%' ORDER BY id")] };
+    my ($before) = @{ $rows->() };
+    my $second = apache_start(apache_config(main => 'LogLevel whatsapp:debug', edit => sub { $_ .= "\nWhatsAppSendWait 7\n" }));
+    wait_until { @{ $rows->() } > 1 } 30, 'the row of the second';
+    my $noted = sub { my ($log) = @_; return () = log_text($log) =~ /WA0005: /g };
+    for my $one ([httpd_pid(), $ENV{WA_TEST_HTTPD_LOG}], [log_text("$second->{dir}/run/httpd.pid") =~ /^(\d+)/, $second->{log}]) {
+        my $seen = $noted->($one->[1]);
+        kill USR1 => $one->[0];
+        wait_until { $noted->($one->[1]) > $seen } 30, 'a new child has looked';
+    }
+    my $rows_then = $rows->();
+    my $port = (sort { $a <=> $b } $second->{port}, $second->{internal})[0];
+    return ($rows_then, [$before, "apache\@$HOST:$port 7"]);
 };
 it 'the chain is unbroken' => sub { return ([verify()], [qr/\A\S*\s*\d+ rows, unbroken\s*\z/, 0]) };
 it 'rows can\'t be changed by mistake' => sub {

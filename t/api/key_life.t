@@ -141,24 +141,4 @@ it 'a key that was rotated, or revoked, is not rotated again' => sub {
     return ([map { my $s = api(POST => "/keys/$_->{id}/rotate", key => admin_token(), body => {})->{status}; $s } $a, $b], [409, 409]);
 };
 
-# --- limits, exactly --------------------------------------------------------------
-
-it 'a hundred requests at a time with a limit of sixty: sixty pass' => sub {
-    my $other = new_user(max_requests_per_minute => 60);
-    steady_minute(20);
-    my %count;
-    $count{$_}++ for parallel(50, sub { works($other->{key}) }, 1 .. 100);
-    return (\%count, { 200 => 60, 429 => 40 });
-};
-it 'a hundred sends at a time with a limit of sixty: sixty are accepted' => sub {
-    my $other = new_user(max_messages_per_minute => 60, max_messages_per_day => 1000);
-    link_phone($other);
-    my $friend = phone('Recipient');
-    steady_minute(30);
-    my %count;
-    $count{ $_ == 429 ? 429 : $_ < 300 ? 'accepted' : $_ }++
-        for parallel(50, sub { send_text($other, $friend, "text $_[0]", Prefer => 'respond-async')->{status} }, 1 .. 100);
-    return ([\%count, db("SELECT count(*) FROM messages WHERE user_id = '$other->{id}'")], [{ accepted => 60, 429 => 40 }, 60]);
-};
-
 run_tests;

@@ -17,6 +17,7 @@ const REASONS = {
   replaced: 'Another program has taken the link over.',
   idle: 'The connection was closed after a long time without use.',
   qr_timeout: 'No phone has scanned the code in time.',
+  pairing_refused: 'WhatsApp has given no code for this number. Is it one that uses WhatsApp?',
   network: 'WhatsApp can’t be reached at the moment.',
   restart: 'The connection is being started again.',
   memory: 'The connection is being started again: its browser had grown too large.',

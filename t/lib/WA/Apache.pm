@@ -36,7 +36,7 @@ sub _spew {
     return $file;
 }
 
-# Writes a configuration: {dir, conf, port, url, log}. modules: names of more
+# Writes a configuration: {dir, conf, port, internal, url, log}. modules: names of more
 # modules; main: lines for the end of it; edit: changes the module's part, which
 # is in $_; listen: 0 when main has the Listen.
 sub apache_config {
@@ -67,7 +67,7 @@ KeepAliveTimeout 15
 GracefulShutdownTimeout 10
 TraceEnable Off
 TEXT
-    return { dir => $dir, conf => $conf, port => $port, url => "http://127.0.0.1:$port", log => "$dir/error_log" };
+    return { dir => $dir, conf => $conf, port => $port, internal => $internal, url => "http://127.0.0.1:$port", log => "$dir/error_log" };
 }
 
 # What `httpd -t` says of it, and its status.
