@@ -1,6 +1,7 @@
 /**
  * Many logins at once, each of which costs an Argon2: what a client with a key feels of them. Slices with and
- * without the storm in turn, so that both have the same machine.
+ * without the storm in turn, so that both have the same machine. Each client has an account of its own and, told to
+ * come again, does so when it was told to.
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -15,32 +16,47 @@ const CONNECTIONS = 8;
 const target = { path: '/api/auth/me', connections: CONNECTIONS, seconds: 3 };
 const name = `storm-${randomBytes(4).toString('hex')}`;
 const user = await makeUser(name);
-const login = { username: `${name}-login`, password: randomBytes(16).toString('hex') };
-await makeLogin();
+const password = randomBytes(16).toString('hex');
+const accounts = await makeAccounts();
 
-async function makeLogin() {
+/** An account for each client: of one account, only a few tries at a time are let in. */
+async function makeAccounts() {
   const admin = await api('POST', '/auth/login', {
     body: { username: process.env.WA_TEST_ADMIN_USER, password: readFileSync(process.env.WA_TEST_ADMIN_PASSWORD_FILE, 'utf8').trim() },
   });
-  await api('POST', '/users', { key: admin.access_token, body: { ...login, email: `${login.username}@example.org` } });
+  const made = [];
+  for (let i = 0; i < CLIENTS; i += 1) {
+    const username = `${name}-${i}`;
+    await api('POST', '/users', { key: admin.access_token, body: { username, password, email: `${username}@example.org` } });
+    made.push(username);
+  }
+  return made;
 }
 
-/** Logs in again and again from CLIENTS connections until told to stop; counts the answers. */
+/**
+ * Logs in again and again from CLIENTS connections until told to stop; counts the answers. Who is told when to come
+ * again comes then: what a flood of refused requests costs is no matter of passwords.
+ */
 function storm() {
   const count = {};
   let going = true;
-  const one = async () => {
+  const one = async (username) => {
     while (going) {
       const answer = await fetch(`${BASE}/api/auth/login`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(login),
+        body: JSON.stringify({ username, password }),
       });
       await answer.arrayBuffer();
       count[answer.status] = (count[answer.status] ?? 0) + 1;
+      const again = Number(answer.headers.get('retry-after') ?? 0) * 1000;
+      const end = Date.now() + again;
+      while (going && Date.now() < end) {
+        await new Promise((resolve) => setTimeout(resolve, 20 + Math.random() * 50));
+      }
     }
   };
-  const all = Promise.all(Array.from({ length: CLIENTS }, one));
+  const all = Promise.all(accounts.map(one));
   return async () => {
     going = false;
     await all;

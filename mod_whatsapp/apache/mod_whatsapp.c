@@ -4,6 +4,7 @@
 
 #include <ap_mpm.h>
 #include <apr_strings.h>
+#include <http_core.h>
 #include <http_log.h>
 
 #include "../base/wa_crypto.h"
@@ -19,6 +20,23 @@ APLOG_USE_MODULE(whatsapp);
 
 static wa_secrets secrets; /* read as root, inherited by the children */
 static wa_app *app;        /* of this child; NULL when it could not be made */
+
+/* A configuration is read twice at the start; processes are made once. */
+static int start_hashing(apr_pool_t *pconf, server_rec *s)
+{
+    apr_status_t rv;
+
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    rv = mod_whatsapp_hashing_start(pconf, s, &secrets);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, s,
+                     "WA0010: no process can be made to hash passwords");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
@@ -36,7 +54,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s, "WA0001: %s", why);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    return OK;
+    return start_hashing(pconf, s);
 }
 
 /* Half of the threads may wait for the bridge, so that the others always
@@ -130,9 +148,15 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "WA0002: %s", why);
         return;
     }
+    app->hashing = mod_whatsapp_hashing();
     start_usage(pchild, s);
     mod_whatsapp_note_configuration(app, pchild, s);
     start_feed(pchild, s);
+}
+
+int mod_whatsapp_is_ours(const char *name)
+{
+    return !strcmp(name, HANDLER_API) || !strcmp(name, HANDLER_INTERNAL);
 }
 
 static int handler(request_rec *r)
@@ -155,6 +179,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+    mod_whatsapp_errors_register();
 }
 
 module AP_MODULE_DECLARE_DATA whatsapp_module = {

@@ -35,10 +35,25 @@ apr_status_t mod_whatsapp_dbd_source(wa_db_source **source, apr_pool_t *p,
 int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
                         const char *mount);
 
+/** Is it one of the module's handlers? */
+int mod_whatsapp_is_ours(const char *handler);
+
+/** Register what makes httpd's own errors problems where they are for paths of
+ * ours. */
+void mod_whatsapp_errors_register(void);
+
 /** Write what this child was configured with into the audit, in a thread that
  * ends before pchild does. */
 void mod_whatsapp_note_configuration(wa_app *app, apr_pool_t *pchild,
                                      server_rec *s);
+
+/** Start the processes that hash passwords, as the user that children run as;
+ * call it in post_config, but not for the first look at a configuration.
+ * @param secrets overwritten in them */
+apr_status_t mod_whatsapp_hashing_start(apr_pool_t *pconf, server_rec *s,
+                                        wa_secrets *secrets);
+/** The way to them, for a child. */
+const struct wa_hashing_queue *mod_whatsapp_hashing(void);
 
 /** Has this child been told to end, gracefully or not? */
 int mod_whatsapp_is_stopping(void);

@@ -16,6 +16,9 @@
 /* A secret is a line of text, not a file of its own. */
 #define SECRET_MAX 4096
 
+_Static_assert(WA_PASSWORD_HASH_MAX >= crypto_pwhash_STRBYTES,
+               "a hash has room");
+
 /* Stands in for the hash of a user who doesn't exist. */
 static char dummy_hash[crypto_pwhash_STRBYTES];
 
@@ -40,6 +43,11 @@ apr_status_t wa_crypto_init(void)
     randombytes_buf(raw, sizeof(raw));
     sodium_bin2hex(password, sizeof(password), raw, sizeof(raw));
     return hash_password(dummy_hash, password) ? APR_EGENERAL : APR_SUCCESS;
+}
+
+void wa_wipe(void *buf, apr_size_t len)
+{
+    sodium_memzero(buf, len);
 }
 
 #define SEAL_NONCE crypto_aead_xchacha20poly1305_ietf_NPUBBYTES

@@ -35,6 +35,9 @@ const char *wa_seal(apr_pool_t *p, const char *secret, const char *purpose,
 const char *wa_unseal(apr_pool_t *p, const char *secret, const char *purpose,
                       const char *context, const char *sealed, apr_size_t *len);
 
+/** Overwrite a secret that is needed no more, whatever the compiler thinks. */
+void wa_wipe(void *buf, apr_size_t len);
+
 /** SHA-256 of what comes in pieces. */
 typedef struct wa_sha256_state wa_sha256_state;
 wa_sha256_state *wa_sha256_begin(apr_pool_t *p);
@@ -54,6 +57,9 @@ const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len);
 
 /** base64 with padding (RFC 4648, section 4). */
 const char *wa_base64(apr_pool_t *p, const void *bytes, apr_size_t len);
+
+/** Bytes of a password's hash with its NUL, at most. */
+#define WA_PASSWORD_HASH_MAX 128
 
 /** Argon2id (RFC 9106) of a password, 19 MiB, 2 passes, as a PHC string.
  * @return NULL when memory is short */

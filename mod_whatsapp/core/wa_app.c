@@ -353,6 +353,28 @@ apr_status_t wa_secrets_read(wa_secrets *secrets, apr_pool_t *p,
     return rv;
 }
 
+static void wipe(const char *secret)
+{
+    if (secret) {
+        wa_wipe((char *)secret, strlen(secret));
+    }
+}
+
+void wa_secrets_wipe(wa_secrets *secrets)
+{
+    const char *const *line;
+
+    wipe(secrets->bridge);
+    wipe(secrets->internal);
+    for (line = secrets->key; line && *line; line++) {
+        wipe(*line);
+    }
+    for (line = secrets->jwt; line && *line; line++) {
+        wipe(*line);
+    }
+    memset(secrets, 0, sizeof(*secrets));
+}
+
 static apr_status_t make_db(wa_app *app, wa_db_source *source, const char **why)
 {
     const wa_settings *s = app->settings;

@@ -22,6 +22,7 @@ struct wa_local_limits;
 struct wa_health_cache;
 struct wa_feed;
 struct wa_gather;
+struct wa_hashing_queue;
 struct wa_usage;
 
 /** Settings, each from the directive or whatsappd.conf line of that name. */
@@ -86,6 +87,9 @@ typedef struct wa_secrets {
 apr_status_t wa_secrets_read(wa_secrets *secrets, apr_pool_t *p,
                              const wa_settings *s, const char **why);
 
+/** Overwrite them, where they are not needed. */
+void wa_secrets_wipe(wa_secrets *secrets);
+
 typedef struct wa_app {
     apr_pool_t *pool; /* as long as the process */
     const wa_settings *settings;
@@ -102,9 +106,11 @@ typedef struct wa_app {
     struct wa_gather
         *accepting;         /* of messages, together, or NULL: each alone */
     struct wa_gather *sent; /* outcomes, in the same way */
-    apr_uint32_t waiting;   /* requests in a waiting place; atomic */
-    apr_uint32_t reading;   /* of these, readers of events; atomic */
-    apr_uint32_t logins;    /* password checks under way; atomic */
+    /* the way to the processes that hash passwords; NULL: this one does */
+    const struct wa_hashing_queue *hashing;
+    apr_uint32_t waiting; /* requests in a waiting place; atomic */
+    apr_uint32_t reading; /* of these, readers of events; atomic */
+    apr_uint32_t logins;  /* password checks under way; atomic */
 } wa_app;
 
 /** Make the gateways; nothing is connected yet. settings and secrets must

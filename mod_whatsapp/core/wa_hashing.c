@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_hashing.h"
 
-#include <sys/resource.h>
+#include <string.h>
 
-#include <apr_thread_proc.h>
+#include <apr_strings.h>
 
-#include "../base/wa_crypto.h"
+#include "../base/wa_log.h"
+#include "wa_hashing_queue.h"
 
-#define AT_ONCE 4
-/* A tenth of the share that a thread of a request has, where both want the
- * processor: a login then waits, and no other request does. */
-#define NICE 10
-
-/* One of the two things to do. */
-typedef struct job {
-    apr_pool_t *p;
-    const char *password;
-    const char *hash; /* made, or to verify */
-    int verify;
-    int fits;
-} job;
+/* In one process, waiting or not; all of Apache has a queue of its own bound.
+ * Below the twenty that an address may have under way (wa_logins.c). */
+#define AT_ONCE 8
+/* The processes give way to everything else: on a processor that is wanted by
+ * many, a hash takes seconds. */
+#define WAIT apr_time_from_sec(10)
 
 wa_code wa_hashing_enter(wa_app *app, wa_result *r)
 {
@@ -34,54 +28,74 @@ void wa_hashing_leave(wa_app *app)
     wa_gate_leave(&app->logins);
 }
 
-static void work(job *j)
+/* Ask another process, and forget the question. */
+static wa_code ask(wa_app *app, wa_hashing_question *question,
+                   wa_hashing_answer *answer, wa_result *r)
 {
-    if (j->verify) {
-        j->fits = wa_password_verify(j->hash, j->password);
+    apr_status_t rv = wa_hashing_queue_ask(app->hashing, question, answer,
+                                           WAIT);
+
+    wa_wipe(question, sizeof(*question));
+    if (rv == APR_SUCCESS) {
+        return WA_OK;
     }
-    else {
-        j->hash = wa_password_hash(j->p, j->password);
+    if (APR_STATUS_IS_EAGAIN(rv) || APR_STATUS_IS_TIMEUP(rv)) {
+        return wa_fail_retry(r, WA_E_BUSY_LOGIN, 1, NULL);
     }
+    wa_log(WA_LOG_ERR, NULL, "WA0123: no process hashes a password (%d)",
+           (int)rv);
+    return wa_fail_retry(r, WA_E_NOT_READY, 2,
+                         "Passwords can't be checked at the moment");
 }
 
-static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
+wa_code wa_hashing_make(wa_app *app, apr_pool_t *p, const char *password,
+                        const char **hash, wa_result *r)
 {
-#ifdef __linux__
-    /* Of this thread alone there; elsewhere it would be the process. */
-    (void)setpriority(PRIO_PROCESS, 0, NICE);
-#endif
-    work(data);
-    apr_thread_exit(thread, APR_SUCCESS);
-    return NULL;
-}
+    wa_hashing_question question;
+    wa_hashing_answer answer;
+    wa_code code;
 
-/* A thread may give its priority away and can't take it back, so each job has
- * one of its own: it costs a thousandth of what it does. */
-static void run_behind(job *j)
-{
-    apr_thread_t *thread;
-    apr_status_t ended;
-
-    if (apr_thread_create(&thread, NULL, run, j, j->p) == APR_SUCCESS) {
-        apr_thread_join(&ended, thread);
+    if (!app->hashing) {
+        *hash = wa_password_hash(p, password);
+        return *hash ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
     }
-    else {
-        work(j);
+    memset(&question, 0, sizeof(question));
+    if (strlen(password) >= sizeof(question.password)) {
+        return wa_fail(r, WA_E_INTERNAL, NULL); /* callers refuse it */
     }
+    apr_cpystrn(question.password, password, sizeof(question.password));
+    code = ask(app, &question, &answer, r);
+    if (code == WA_OK && !answer.good) {
+        code = wa_fail(r, WA_E_INTERNAL, NULL); /* memory is short */
+    }
+    if (code == WA_OK) {
+        *hash = apr_pstrdup(p, answer.hash);
+    }
+    return code;
 }
 
-const char *wa_hashing_make(apr_pool_t *p, const char *password)
+wa_code wa_hashing_verify(wa_app *app, const char *hash, const char *password,
+                          int *fits, wa_result *r)
 {
-    job j = { p, password, NULL, 0, 0 };
+    wa_hashing_question question;
+    wa_hashing_answer answer;
+    wa_code code;
 
-    run_behind(&j);
-    return j.hash;
-}
-
-int wa_hashing_verify(apr_pool_t *p, const char *hash, const char *password)
-{
-    job j = { p, password, hash, 1, 0 };
-
-    run_behind(&j);
-    return j.fits;
+    *fits = 0;
+    if (!app->hashing) {
+        *fits = wa_password_verify(hash, password);
+        return WA_OK;
+    }
+    memset(&question, 0, sizeof(question));
+    question.verify = 1;
+    /* What is too long for a password fits none, and takes as long. */
+    if (strlen(password) < sizeof(question.password)) {
+        apr_cpystrn(question.hash, hash ? hash : "", sizeof(question.hash));
+        apr_cpystrn(question.password, password, sizeof(question.password));
+    }
+    code = ask(app, &question, &answer, r);
+    if (code == WA_OK) {
+        *fits = answer.good;
+    }
+    return code;
 }

@@ -3,8 +3,9 @@
  * @file wa_hashing.h
  * @brief Passwords are hashed few at a time and behind everything else.
  *
- * Each takes 19 MiB and a core for tens of milliseconds, so that many logins at
- * once could keep all other requests waiting.
+ * Each takes 19 MiB and a core for tens of milliseconds. Memory that comes and
+ * goes is the whole process', whose other threads wait for it; so Apache's
+ * children have it done by processes of their own (wa_hashing_queue.h).
  */
 #ifndef WA_HASHING_H
 #define WA_HASHING_H
@@ -18,11 +19,15 @@ wa_code wa_hashing_enter(wa_app *app, wa_result *r);
 /** Give it back. */
 void wa_hashing_leave(wa_app *app);
 
-/** Hash a new password; the caller has a turn. @return NULL on failure */
-const char *wa_hashing_make(apr_pool_t *p, const char *password);
+/** Hash a new password; the caller has a turn.
+ * @return WA_OK; WA_E_BUSY_LOGIN or WA_E_NOT_READY (with Retry-After) when it
+ *         could not be done in time, or not at all */
+wa_code wa_hashing_make(wa_app *app, apr_pool_t *p, const char *password,
+                        const char **hash, wa_result *r);
 
 /** Does the password fit? An absent hash costs the same; the caller has a turn.
- * @return 1 or 0 */
-int wa_hashing_verify(apr_pool_t *p, const char *hash, const char *password);
+ * @return as above; fits is 0 unless it is known that it does */
+wa_code wa_hashing_verify(wa_app *app, const char *hash, const char *password,
+                          int *fits, wa_result *r);
 
 #endif

@@ -124,47 +124,40 @@ static void note(wa_app *app, const wa_req *req, const char *action,
     wa_audit_note(app, req->pool, &e);
 }
 
-/* The login's row and its audit, in one transaction. */
-static wa_code open_login(wa_app *app, const wa_req *req, const char *account,
-                          const char *kind, const wa_user *user,
-                          wa_login **login, wa_result *r)
+typedef struct open_job {
+    const wa_req *req;
+    const char *account;
+    const char *kind;
+    const wa_user *user;
+    wa_login *login;
+} open_job;
+
+/* The login's row and its audit. */
+static apr_status_t do_open(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
-    const char *secret = mint(req->pool, kind);
-    wa_audit_entry e = wa_audit_of(req, "login.ok", "user", user->id, NULL);
-    wa_db *db;
+    open_job *job = baton;
+    const wa_req *req = job->req;
+    const char *secret = mint(req->pool, job->kind);
+    wa_audit_entry e = wa_audit_of(req, "login.ok", "user", job->user->id,
+                                   NULL);
     wa_db_rows *rows;
     apr_status_t rv;
-    wa_code code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id,
-                                      r);
 
-    if (code != WA_OK) {
-        return code;
-    }
-    e.actor_id = user->id;
-    e.actor = user->username;
-    rv = wa_db_begin(db);
-    if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_GUARD_FORGET, NULL, account, req->peer);
-    }
+    e.actor_id = job->user->id;
+    e.actor = job->user->username;
+    rv = WA_DB_RUN(db, WA_SQL_GUARD_FORGET, NULL, job->account, req->peer);
     if (rv == APR_SUCCESS) {
         rv = WA_DB_RUN(db, WA_SQL_LOGIN_INSERT, &rows, wa_id_uuid(req->pool),
-                       user->id, kind,
+                       job->user->id, job->kind,
                        wa_auth_secret_hash(app, req->pool, secret), req->peer,
                        user_agent(req), APR_STRINGIFY(WA_LOGIN_SECONDS));
     }
-    if (rv == APR_SUCCESS) {
-        *login = login_from_row(req->pool, rows, 0);
-        (*login)->secret = secret;
-        rv = wa_audit_append(app, req->pool, db, &e);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_commit(db);
-    }
     if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, req->request_id, r);
+        return rv;
     }
-    wa_db_close(db);
-    return code;
+    job->login = login_from_row(req->pool, rows, 0);
+    job->login->secret = secret;
+    return wa_audit_append(app, req->pool, db, &e);
 }
 
 /* Check a password; who has failed too often has to wait first. */
@@ -201,10 +194,13 @@ wa_code wa_login_start(wa_app *app, const wa_req *req, const char *username,
     if (code == WA_E_BAD_LOGIN) {
         note(app, req, "login.failed", NULL, username, NULL);
     }
-    if (code != WA_OK) {
-        return code;
+    if (code == WA_OK) {
+        open_job job = { req, account, kind, *user, NULL };
+
+        code = wa_tx_run(app, req->pool, req->request_id, do_open, &job, r);
+        *login = job.login;
     }
-    return open_login(app, req, account, kind, *user, login, r);
+    return code;
 }
 
 /* A used-up token: end its login and say so where it is looked at. */
@@ -253,39 +249,39 @@ wa_code wa_login_refresh(wa_app *app, const wa_req *req, const char *token,
                        r);
 }
 
+typedef struct end_job {
+    const wa_req *req;
+    const char *id;
+    const char *user_id;
+} end_job;
+
+static apr_status_t do_end(wa_app *app, wa_db *db, void *baton, wa_result *r)
+{
+    end_job *job = baton;
+    wa_audit_entry e = wa_audit_of(job->req, "login.end", "login", job->id,
+                                   NULL);
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_LOGIN_END, &rows, job->id,
+                                job->user_id, "ended");
+
+    if (rv == APR_SUCCESS && !wa_db_affected(rows)) {
+        wa_fail(r, WA_E_NOT_FOUND, NULL);
+        return APR_SUCCESS;
+    }
+    return rv == APR_SUCCESS ? wa_audit_append(app, job->req->pool, db, &e)
+                             : rv;
+}
+
 wa_code wa_login_end(wa_app *app, const wa_req *req, const char *id,
                      const char *user_id, wa_result *r)
 {
-    wa_audit_entry e = wa_audit_of(req, "login.end", "login", id, NULL);
-    wa_db *db;
-    wa_db_rows *rows = NULL;
-    apr_status_t rv;
+    end_job job = { req, id, user_id };
     wa_code code;
 
     if (!wa_id_is_uuid(id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id, r);
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = wa_db_begin(db);
-    if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_LOGIN_END, &rows, id, user_id, "ended");
-    }
-    if (rv == APR_SUCCESS && wa_db_affected(rows)) {
-        rv = wa_audit_append(app, req->pool, db, &e);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, req->request_id, r);
-    }
-    else if (!wa_db_affected(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
-    }
-    wa_db_close(db);
+    code = wa_tx_run(app, req->pool, req->request_id, do_end, &job, r);
     if (code == WA_OK) {
         wa_auth_changed(app, req->pool, req->request_id);
     }
@@ -310,48 +306,50 @@ wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
     return WA_OK;
 }
 
-/* Write the password down and end the logins that knew the old one. */
-static wa_code set_password(wa_app *app, const wa_req *req, const char *user_id,
-                            const char *keep, const char *next,
-                            const char *action, wa_result *r)
-{
-    wa_audit_entry e = wa_audit_of(req, action, "user", user_id, NULL);
-    wa_db *db;
-    wa_db_rows *rows = NULL;
+typedef struct password_job {
+    const wa_req *req;
+    const char *user_id;
+    const char *keep; /* a login that goes on, or NULL */
+    const char *action;
     const char *hash;
-    apr_status_t rv;
-    wa_code code = wa_user_hash_password(app, req->pool, "/new_password", next,
-                                         &hash, r);
+} password_job;
 
-    if (code == WA_OK) {
-        code = wa_db_open_or_fail(&db, req->pool, &app->db, req->request_id, r);
+/* Write the password down and end the logins that knew the old one. */
+static apr_status_t do_set_password(wa_app *app, wa_db *db, void *baton,
+                                    wa_result *r)
+{
+    password_job *job = baton;
+    wa_audit_entry e = wa_audit_of(job->req, job->action, "user", job->user_id,
+                                   NULL);
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_PASSWORD_SET, &rows, job->user_id,
+                                job->hash);
+
+    if (rv == APR_SUCCESS && !wa_db_affected(rows)) {
+        wa_fail(r, WA_E_NOT_FOUND, NULL);
+        return APR_SUCCESS;
     }
-    if (code != WA_OK) {
-        return code;
-    }
-    rv = wa_db_begin(db);
     if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_PASSWORD_SET, &rows, user_id, hash);
-    }
-    if (rv == APR_SUCCESS && wa_db_affected(rows)) {
-        rv = WA_DB_RUN(db, WA_SQL_LOGINS_END_ALL, NULL, user_id, keep,
+        rv = WA_DB_RUN(db, WA_SQL_LOGINS_END_ALL, NULL, job->user_id, job->keep,
                        "password");
     }
-    if (rv == APR_SUCCESS && wa_db_affected(rows)) {
-        rv = wa_audit_append(app, req->pool, db, &e);
-    }
-    if (rv == APR_SUCCESS) {
-        rv = wa_db_commit(db);
-    }
-    if (rv != APR_SUCCESS) {
-        code = wa_db_fail(db, rv, req->request_id, r);
-    }
-    else if (!wa_db_affected(rows)) {
-        code = wa_fail(r, WA_E_NOT_FOUND, NULL);
-    }
-    wa_db_close(db);
+    return rv == APR_SUCCESS ? wa_audit_append(app, job->req->pool, db, &e)
+                             : rv;
+}
+
+static wa_code set_password(wa_app *app, password_job *job, const char *next,
+                            wa_result *r)
+{
+    apr_pool_t *p = job->req->pool;
+    const char *request_id = job->req->request_id;
+    wa_code code = wa_user_hash_password(app, p, "/new_password", next,
+                                         &job->hash, r);
+
     if (code == WA_OK) {
-        wa_auth_changed(app, req->pool, req->request_id);
+        code = wa_tx_run(app, p, request_id, do_set_password, job, r);
+    }
+    if (code == WA_OK) {
+        wa_auth_changed(app, p, request_id);
     }
     return code;
 }
@@ -361,6 +359,8 @@ wa_code wa_password_change(wa_app *app, const wa_req *req, const char *present,
 {
     const wa_principal *who = req->principal;
     const char *account = lower(req->pool, who->username);
+    password_job job = { req, who->user_id, who->login_id, "password.change",
+                         NULL };
     wa_user *user;
     wa_code code = check_password(app, req, who->username, account, present,
                                   &user, r);
@@ -369,17 +369,18 @@ wa_code wa_password_change(wa_app *app, const wa_req *req, const char *present,
         return code;
     }
     guard_undo(app, req, WA_SQL_GUARD_FORGET, account);
-    return set_password(app, req, who->user_id, who->login_id, next,
-                        "password.change", r);
+    return set_password(app, &job, next, r);
 }
 
 wa_code wa_password_reset(wa_app *app, const wa_req *req, const char *user_id,
                           const char *next, wa_result *r)
 {
+    password_job job = { req, user_id, NULL, "password.reset", NULL };
+
     if (!wa_id_is_uuid(user_id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
-    return set_password(app, req, user_id, NULL, next, "password.reset", r);
+    return set_password(app, &job, next, r);
 }
 
 const char *wa_login_token(wa_app *app, const wa_req *req, const wa_user *user,

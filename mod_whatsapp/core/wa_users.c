@@ -140,9 +140,9 @@ static wa_code hash_password(wa_app *app, apr_pool_t *p, const char *password,
     if (code != WA_OK) {
         return code;
     }
-    *hash = wa_hashing_make(p, password);
+    code = wa_hashing_make(app, p, password, hash, r);
     wa_hashing_leave(app);
-    return *hash ? WA_OK : wa_fail(r, WA_E_INTERNAL, NULL);
+    return code;
 }
 
 wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
@@ -244,14 +244,18 @@ wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
 {
     wa_user *found = NULL;
     const char *hash = NULL;
+    int fits = 0;
     wa_code code;
 
     code = load_login(app, p, request_id, username, &found, &hash, r);
+    if (code == WA_OK) {
+        /* An unknown user costs the same: the hash is NULL then. */
+        code = wa_hashing_verify(app, hash, password, &fits, r);
+    }
     if (code != WA_OK) {
         return code;
     }
-    /* An unknown user costs the same: the hash is NULL then. */
-    if (!wa_hashing_verify(p, hash, password)) {
+    if (!fits) {
         wa_log(WA_LOG_NOTICE, request_id, "WA0121: a login failed");
         return wa_fail(r, WA_E_BAD_LOGIN, NULL);
     }

@@ -148,6 +148,34 @@ it "another's login can not be ended" => sub {
     return ([$r->{status}, works($theirs->{access_token})], [404, 200]);
 };
 
+# --- their ends ----------------------------------------------------------------
+
+# The clock is that of the database, so it is its rows that are set back. What
+# Redis knows of a credential goes with it.
+sub set_back {
+    my ($column, $by) = @_;
+    db("UPDATE logins SET $column = now() - interval '$by' WHERE user_id = '$user->{id}' AND revoked_at IS NULL");
+    command('redis-cli', '-s', $ENV{WA_TEST_REDIS_SOCKET}, 'FLUSHALL');
+    return;
+}
+it 'a cookie that was not used for half an hour is none; one in use stays' => sub {
+    ($cookie) = header(login(cookie => true), 'Set-Cookie') =~ /=([^;]+)/;
+    my @got = with_cookie(GET => '/auth/me')->{status};
+    set_back(last_used_at => '29 min');
+    push @got, with_cookie(GET => '/auth/me')->{status};
+    set_back(last_used_at => '31 min');
+    return ([@got, with_cookie(GET => '/auth/me')->{status}], [200, 200, 401]);
+};
+it 'after twelve hours a login ends, however much it is used' => sub {
+    ($cookie) = header(login(cookie => true), 'Set-Cookie') =~ /=([^;]+)/;
+    my $t = tokens();
+    my $longest = db("SELECT max(extract(epoch FROM expires_at - created_at))::integer FROM logins WHERE user_id = '$user->{id}'");
+    my @before = (with_cookie(GET => '/auth/me')->{status}, works($t->{access_token}));
+    set_back(expires_at => '1 s');
+    return ([$longest, @before, with_cookie(GET => '/auth/me')->{status}, works($t->{access_token}), refresh($t->{refresh_token})->{status}],
+        [43200, 200, 200, 401, 401, 401]);
+};
+
 # --- passwords ------------------------------------------------------------------
 
 it 'a changed password: the old one is none, other logins end, this one and keys go on' => sub {

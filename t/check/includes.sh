@@ -101,7 +101,7 @@ none 'each library only behind its own file' "$(printf '%s\n' "$includes" | awk 
     $3 == "<" {
         if ($2 ~ /^apr[_u][a-z_0-9]*\.h$/ || $2 in system_header) next
         if ($2 ~ /^(sys|netinet|arpa)\//) next
-        if ($1 ~ /^mod_whatsapp\/apache\// && $2 ~ /^(httpd|http_|ap_|mod_|util_)/) next
+        if ($1 ~ /^mod_whatsapp\/apache\// && $2 ~ /^(httpd|http_|ap_|mod_|mpm_|util_)/) next
         want = $2 ~ /^openssl\// ? "base/wa_crypto.c" : door[$2]
         if (want == "") print $1 ": " $2 " is not known to this guard"
         else if ($1 !~ ("^mod_whatsapp/" want "$")) print $1 ": " $2 " belongs into " want

@@ -9,7 +9,7 @@ use Exporter 'import';
 use Time::HiRes qw(time sleep);
 
 our @EXPORT = qw(ctl stop_it start_it kill_it pid_of pause_it resume_it
-                 daemon_with httpd_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children children_of db command log_text);
+                 daemon_with httpd_with restart_postgres restart_httpd kill_httpd httpd_pid httpd_children httpd_hashers children_of db command log_text);
 
 my (%stopped, %paused);
 my $daemon_conf; # whatsappd's settings, as they were
@@ -114,9 +114,12 @@ sub httpd_pid {
     return $pid =~ /^(\d+)/ ? $1 : 0;
 }
 
-# All below a process.
+# All below a process; of Apache what answers requests, and what hashes passwords
+# for those.
 sub children_of { my ($pid) = @_; return grep { $_ != $pid } _tree($pid) }
-sub httpd_children { return children_of(httpd_pid()) }
+sub _is_hasher { return log_text("/proc/$_[0]/comm") eq "wa-hashing\n" }
+sub httpd_children { return grep { !_is_hasher($_) } children_of(httpd_pid()) }
+sub httpd_hashers { my ($pid) = @_; return grep { _is_hasher($_) } children_of($pid || httpd_pid()) }
 
 # Apache stopped and started anew, with the command line it has.
 sub restart_httpd {
@@ -156,7 +159,7 @@ sub kill_httpd {
     my ($seconds) = @_;
     my $pid = httpd_pid() or die "httpd does not run\n";
     my @command = split /\0/, log_text("/proc/$pid/cmdline");
-    my @children = httpd_children();
+    my @children = children_of($pid);
     kill KILL => $pid;
     sleep $seconds if $seconds;
     kill KILL => @children;
