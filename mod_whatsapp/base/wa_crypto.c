@@ -171,6 +171,19 @@ const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len)
     return sodium_bin2base64(apr_palloc(p, size), size, bytes, len, variant);
 }
 
+const char *wa_base64url_decode(apr_pool_t *p, const char *text, apr_size_t len,
+                                apr_size_t *size)
+{
+    unsigned char *out = apr_palloc(p, len + 1);
+
+    if (sodium_base642bin(out, len, text, len, NULL, size, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING)) {
+        return NULL;
+    }
+    out[*size] = '\0';
+    return (const char *)out;
+}
+
 const char *wa_base64(apr_pool_t *p, const void *bytes, apr_size_t len)
 {
     const int variant = sodium_base64_VARIANT_ORIGINAL;

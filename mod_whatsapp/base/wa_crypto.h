@@ -55,6 +55,12 @@ const char *wa_hex(apr_pool_t *p, const void *bytes, apr_size_t len);
 /** base64url without padding (RFC 4648, section 5). */
 const char *wa_base64url(apr_pool_t *p, const void *bytes, apr_size_t len);
 
+/** Its bytes, with a NUL after them; NULL unless it is the one text that
+ * wa_base64url makes of them: no padding, no bits left over, nothing else.
+ * @param len characters of text @param size bytes that came of it */
+const char *wa_base64url_decode(apr_pool_t *p, const char *text, apr_size_t len,
+                                apr_size_t *size);
+
 /** base64 with padding (RFC 4648, section 4). */
 const char *wa_base64(apr_pool_t *p, const void *bytes, apr_size_t len);
 

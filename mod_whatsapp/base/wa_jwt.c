@@ -8,6 +8,7 @@
 #include <jwt.h>
 
 #include "wa_crypto.h"
+#include "wa_json.h"
 
 #define ISSUER "mod_whatsapp"
 #define AUDIENCE "mod_whatsapp"
@@ -105,44 +106,71 @@ static int header_is_ours(apr_pool_t *p, const char *token, const char *key)
     return wa_equal(token, strcspn(token, "."), encoded, strlen(encoded));
 }
 
-static int grant_is(jwt_t *jwt, const char *name, const char *expected)
+/* The claims as they were signed: one JSON object in canonical base64url,
+ * without duplicate names. libjwt decodes more than that, and its reader takes
+ * the last of two. @return NULL if it is anything else */
+static const json_t *read_payload(apr_pool_t *p, const char *token)
 {
-    const char *value = jwt_get_grant(jwt, name);
+    const char *payload = token + strcspn(token, ".") + 1;
+    json_t *claims = NULL;
+    apr_size_t len;
+    const char *text = wa_base64url_decode(p, payload, strcspn(payload, "."),
+                                           &len);
+
+    if (text) {
+        (void)wa_json_parse(&claims, text, len, wa_result_make(p));
+    }
+    return claims;
+}
+
+static int claim_is(const json_t *claims, const char *name,
+                    const char *expected)
+{
+    const char *value = wa_json_str(claims, name);
 
     return value && !strcmp(value, expected);
 }
 
 /* A time in seconds, or -1 when there is none. */
-static apr_int64_t grant_time(jwt_t *jwt, const char *name)
+static apr_int64_t claim_time(const json_t *claims, const char *name)
 {
-    long v = jwt_get_grant_int(jwt, name);
+    apr_int64_t v = wa_json_int(claims, name, -1);
 
     return v > 0 ? v : -1;
 }
 
-static const char *grant_str(apr_pool_t *p, jwt_t *jwt, const char *name)
+static const char *claim_str(apr_pool_t *p, const json_t *claims,
+                             const char *name)
 {
-    const char *value = jwt_get_grant(jwt, name);
+    const char *value = wa_json_str(claims, name);
 
     return value && *value ? apr_pstrdup(p, value) : NULL;
 }
 
-/* The claims of a token whose signature is right. */
-static apr_status_t read_claims(apr_pool_t *p, jwt_t *jwt, apr_int64_t now,
-                                wa_jwt_claims *c)
+/* Has its time not come yet, or can't that be read? */
+static int is_early(const json_t *claims, apr_int64_t now)
 {
-    apr_int64_t issued = grant_time(jwt, "iat");
-    apr_int64_t expires = grant_time(jwt, "exp");
+    apr_int64_t from = claim_time(claims, "nbf");
 
-    if (!grant_is(jwt, "iss", ISSUER) || !grant_is(jwt, "aud", AUDIENCE)
+    return json_object_get(claims, "nbf") && (from < 0 || from > now);
+}
+
+/* The claims of a token whose signature is right. */
+static apr_status_t read_claims(apr_pool_t *p, const json_t *claims,
+                                apr_int64_t now, wa_jwt_claims *c)
+{
+    apr_int64_t issued = claim_time(claims, "iat");
+    apr_int64_t expires = claim_time(claims, "exp");
+
+    if (!claim_is(claims, "iss", ISSUER) || !claim_is(claims, "aud", AUDIENCE)
         || issued < 0 || expires < issued || issued > now + CLOCK_SKEW
-        || grant_time(jwt, "nbf") > now) {
+        || is_early(claims, now)) {
         return APR_EINVAL;
     }
-    c->subject = grant_str(p, jwt, "sub");
-    c->role = grant_str(p, jwt, "role");
-    c->id = grant_str(p, jwt, "jti");
-    c->login = grant_str(p, jwt, "sid");
+    c->subject = claim_str(p, claims, "sub");
+    c->role = claim_str(p, claims, "role");
+    c->id = claim_str(p, claims, "jti");
+    c->login = claim_str(p, claims, "sid");
     if (!c->subject || !c->role || !c->id || !c->login) {
         return APR_EINVAL;
     }
@@ -155,6 +183,7 @@ apr_status_t wa_jwt_verify(apr_pool_t *p, const char *token, const char *key,
                            apr_time_t now, wa_jwt_claims *claims)
 {
     apr_status_t rv = APR_EINVAL;
+    const json_t *payload;
     jwt_t *jwt = NULL;
 
     memset(claims, 0, sizeof(*claims));
@@ -166,8 +195,9 @@ apr_status_t wa_jwt_verify(apr_pool_t *p, const char *token, const char *key,
     if (jwt_decode(&jwt, token, (const unsigned char *)key, (int)strlen(key))) {
         return APR_EINVAL;
     }
-    if (jwt_get_alg(jwt) == JWT_ALG_HS256) {
-        rv = read_claims(p, jwt, apr_time_sec(now), claims);
+    payload = jwt_get_alg(jwt) == JWT_ALG_HS256 ? read_payload(p, token) : NULL;
+    if (payload) {
+        rv = read_claims(p, payload, apr_time_sec(now), claims);
     }
     jwt_free(jwt);
     if (rv != APR_SUCCESS) {

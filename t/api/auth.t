@@ -2,7 +2,7 @@
 use strict;
 use warnings FATAL => 'all';
 
-use Digest::SHA qw(hmac_sha256 hmac_sha512);
+use Digest::SHA qw(hmac_sha256 hmac_sha384 hmac_sha512 sha256);
 use MIME::Base64 qw(decode_base64url encode_base64url);
 use WA::Test;
 
@@ -93,48 +93,147 @@ it 'none of them had a wrong password, so none counts as failed' => sub { return
 # --- tokens -----------------------------------------------------------------
 
 # A token of one's own making, signed with the server's key unless told else.
+# head_text, claims_text: those texts as they are; head64, claims64: what is done
+# to their base64url before it is signed.
 sub token {
     my (%o) = @_;
-    my ($head, $claims) = map { JSON::PP->new->decode(decode_base64url($_)) } (split /\./, $token)[0, 1];
+    my ($head, $claims) = map { JSON::PP->new->decode(decode_base64url($_)) } (split /\./, $o{of} || $token)[0, 1];
     my %claims = (%$claims, %{ $o{claims} || {} });
-    delete $claims{$_} for grep { !defined $claims{$_} } keys %claims;
-    my $text = join '.', map { encode_base64url(json($_)) } { %$head, %{ $o{head} || {} } }, \%claims;
+    my %head = (%$head, %{ $o{head} || {} });
+    for my $part (\%head, \%claims) { delete $part->{$_} for grep { !defined $part->{$_} } keys %$part }
+    my $text = join '.', ($o{head64} || sub { $_[0] })->(encode_base64url($o{head_text} ? $o{head_text}->(json(\%head)) : json(\%head))),
+        ($o{claims64} || sub { $_[0] })->(encode_base64url($o{claims_text} ? $o{claims_text}->(json(\%claims)) : json(\%claims)));
     my $sign = $o{sign} || \&hmac_sha256;
-    return "$text." . ($o{no_signature} ? '' : encode_base64url($sign->($text, $o{key} || secret('jwt_secret'))));
+    return "$text." . ($o{no_signature} ? '' : encode_base64url($sign->($text, $o{key} // secret('jwt_secret'))));
 }
+# The server's own, with something done to its parts.
+sub parts { my ($do) = @_; return join '.', $do->(split /\./, $token) }
+# The last of these characters, with the bits that stand for nothing.
+sub last_bits { return $_[0] =~ s/(.)\z/(split m{}, join '', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-_')[1 + index join('', 'A' .. 'Z', 'a' .. 'z', 0 .. 9, '-_'), $1]/er }
+# As the name of a claim that makes its JSON as long as that.
+sub filled { my ($rest) = @_; return sub { my ($j) = @_; my $n = ($rest - length($j) - 9) % 3; return $j =~ s/\}\z/,"pad":"@{['x' x $n]}"}/r } }
 
 my $now = time;
+my $ABSENT = '01900000-0000-7000-8000-000000000000';
+my %ELSEWHERE = (jku => 'http://127.0.0.1:9/jwks', x5u => 'http://127.0.0.1:9/x5u', x5c => ['MIIB'],
+    jwk => { kty => 'oct', k => encode_base64url('x' x 64) }, x5t => 'AAAA', crit => ['exp'], b64 => false, zip => 'DEF', cty => 'JWT', enc => 'A256GCM');
+my %ALGS = (HS384 => \&hmac_sha384, HS512 => \&hmac_sha512, map { $_ => \&hmac_sha256 } qw(RS256 RS512 ES256 ES256K PS256 EdDSA none None NONE nOnE hs256), '');
+my @KIDS = ('../../dev/null', '/dev/null', '/etc/passwd', "' UNION SELECT 'x' --", '0', '', 'x' x 100, '$(id)', "\x{0}");
+
 my @TOKENS = (
+    # the signature
     ['signed with another key',   { key => 'x' x 64 }],
+    ['signed with an empty key',  { key => '' }],
+    ["signed with the bridge's secret", sub { token(key => secret('bridge_secret')) }],
     ['without a signature',       { no_signature => 1 }],
-    ['of algorithm none',         { head => { alg => 'none' }, no_signature => 1 }],
-    ['of algorithm none, signed', { head => { alg => 'none' } }],
-    ['of algorithm None',         { head => { alg => 'None' }, no_signature => 1 }],
-    ['of HS512',                  { head => { alg => 'HS512' }, sign => \&hmac_sha512 }],
-    ['of RS256, signed by HMAC',  { head => { alg => 'RS256' } }],
-    ['with another kid',          { head => { kid => '../../dev/null' } }],
+    ["with another token's signature", sub { parts(sub { ($_[0], $_[1], (split /\./, token(claims => { jti => 'x' }))[2]) }) }],
+    ['with half its signature',   sub { parts(sub { (@_[0, 1], substr $_[2], 0, 21) }) }],
+    ['with the signature of SHA-256 alone', { sign => sub { sha256($_[0]) } }],
+    ['with a signature of zeros', { sign => sub { "\0" x 32 } }],
+    # the algorithm, in the header
+    map({ ["of algorithm '$_', signed", { head => { alg => $_ }, sign => $ALGS{$_} }],
+          ["of algorithm '$_', not signed", { head => { alg => $_ }, no_signature => 1 }] } sort keys %ALGS),
+    ['of RS256, with bytes as many as its signature has', { head => { alg => 'RS256' }, sign => sub { "\1" x 256 } }],
+    ['of no algorithm',           { head => { alg => undef } }],
+    ['of an algorithm that is a list', { head => { alg => ['HS256'] } }],
+    # what else the header says
+    map({ ["with $_ in its header", { head => { $_ => $ELSEWHERE{$_} } }] } sort keys %ELSEWHERE),
+    ['signed by the key that its header brings', { head => { jwk => $ELSEWHERE{jwk} }, key => 'x' x 64 }],
+    map({ my $kid = $_; ["with the kid " . substr(json($kid), 0, 30), { head => { kid => $kid } }] } @KIDS),
+    ['signed by the empty file that its kid names', { head => { kid => '../../dev/null' }, key => '' }],
+    ['without a kid',             { head => { kid => undef } }],
     ['of another typ',            { head => { typ => 'at+jwt' } }],
+    ['without a typ',             { head => { typ => undef } }],
+    ['with alg twice, none first', { head_text => sub { $_[0] =~ s/\{/{"alg":"none",/r } }],
+    ['with alg twice, none last', { head_text => sub { $_[0] =~ s/\}\z/,"alg":"none"}/r } }],
+    ['with a space in its header', { head_text => sub { "$_[0] " } }],
+    ['whose header is a list',    { head_text => sub { "[$_[0]]" } }],
+    # the claims
     ['of another issuer',         { claims => { iss => 'somebody' } }],
+    ['without an issuer',         { claims => { iss => undef } }],
     ['for another audience',      { claims => { aud => 'somebody' } }],
+    ['for several audiences',     { claims => { aud => ['mod_whatsapp', 'somebody'] } }],
+    ['for no audience',           { claims => { aud => undef } }],
     ['without a subject',         { claims => { sub => undef } }],
+    ['whose subject is a number', { claims => { sub => 1 } }],
+    ['without an id',             { claims => { jti => undef } }],
     ['of no login',               { claims => { sid => undef } }],
     ['whose login is no id',      { claims => { sid => "x' OR true --" } }],
-    ['whose login is not there',  { claims => { sid => '01900000-0000-7000-8000-000000000000' } }],
+    ['whose login is not there',  { claims => { sid => $ABSENT } }],
     ['without an end',            { claims => { exp => undef } }],
+    ['whose end is a text',       { claims => { exp => $now + 600 . '' } }],
+    ['whose end is a text of letters', { claims => { exp => 'never' } }],
+    ['whose end is in a list',    { claims => { exp => [$now + 600] } }],
+    ['whose end is true',         { claims => { exp => true } }],
+    ['whose end is a fraction',   { claims_text => sub { $_[0] =~ s/("exp":\d+)/$1.5/r } }],
+    ['whose end is beyond 2^63',  { claims_text => sub { $_[0] =~ s/"exp":\d+/"exp":9223372036854775808/r } }],
+    ['whose end was',             { claims => { exp => $now - 1, iat => $now - 901 } }],
+    ['whose end is before its beginning', { claims => { iat => $now, exp => $now - 10 } }],
+    ['without a time of issue',   { claims => { iat => undef } }],
     ['that is not valid yet',     { claims => { nbf => $now + 600 } }],
+    ['not valid before a text',   { claims => { nbf => 'now' } }],
     ['of the future',             { claims => { iat => $now + 600 } }],
+    ['with its end twice',        { claims_text => sub { $_[0] =~ s/\}\z/sprintf ',"exp":%d}', $now + 800/er } }],
+    ['with its subject twice',    { claims_text => sub { $_[0] =~ s/\{/{"sub":"$ABSENT",/r } }],
+    ['with NUL in a claim',       { claims_text => sub { $_[0] =~ s/\}\z/,"x":"\\u0000"}/r } }],
+    ['with a second object',      { claims_text => sub { "$_[0]$_[0]" } }],
+    ['whose claims are a list',   { claims_text => sub { "[$_[0]]" } }],
+    ['whose claims are no JSON',  { claims_text => sub { 'x' } }],
+    # base64url, parts, bytes
+    ['with padding',              sub { "$token=" }],
+    ['with padded claims',        { claims_text => filled(2), claims64 => sub { "$_[0]=" } }],
+    ['with a bit more in its claims', { claims_text => filled(2), claims64 => \&last_bits }],
+    ['with a bit more in its signature', sub { last_bits($token) }],
+    ['in base64 with + and /',    { claims64 => sub { my ($t) = @_; return "+/$t" } }],
+    ['of two parts',              sub { parts(sub { @_[0, 1] }) }],
+    ['of four parts',             sub { "$token.x" }],
+    ['of five parts, as JWE has', sub { join '.', encode_base64url('{"alg":"dir","enc":"A256GCM"}'), '', map { encode_base64url($_ x 16) } qw(i c t) }],
+    ['of empty parts',            sub { '..' }],
+    ['with an empty header',      sub { parts(sub { ('', @_[1, 2]) }) }],
+    ['with empty claims',         sub { parts(sub { ($_[0], '', $_[2]) }) }],
+    ['with its parts exchanged',  sub { parts(sub { @_[1, 0, 2] }) }],
+    ['cut off',                   sub { substr $token, 0, -1 }],
+    ['twice',                     sub { "$token$token" }],
+    ['with another behind a comma', sub { "$token, $token" }],
+    ['with %2e between its parts', sub { $token =~ s/\./%2e/gr }],
+    ['of 6,000 bytes',            { claims_text => sub { $_[0] =~ s/\}\z/,"pad":"@{['x' x 4200]}"}/r } }],
+    # tokens of another kind, and of an end
+    ['that refreshes a login',    sub { login()->{json}{refresh_token} }],
+    ['of a login that has ended', sub { my $t = login()->{json}{access_token}; api(POST => '/auth/logout', key => $t); return $t }],
 );
+my (%tried, @accepted);
 it 'a token made here like the server makes it is good' => sub {
+    forgive();
     return (api(GET => '/session/status', key => token())->{status}, 200);
 };
+it 'so it is with a claim more, of any length' => sub {
+    return ([map { api(GET => '/session/status', key => token(claims_text => filled($_)))->{status} } 0 .. 2], [200, 200, 200]);
+};
 for my $t (@TOKENS) {
-    my ($what, $o) = @$t;
+    my ($what, $how) = @$t;
     it "a token $what: 401" => sub {
-        return problem(api(GET => '/session/status', key => token(%$o)), 401, 'invalid_token',
-            challenge => 'Bearer realm="mod_whatsapp", error="invalid_token"');
+        my $text = ref $how eq 'CODE' ? $how->() : token(%$how);
+        my $r = api(GET => '/session/status', key => $text);
+        $tried{$text} = 1;
+        push @accepted, $what if $r->{status} < 400;
+        return problem($r, 401, 'invalid_token', challenge => 'Bearer realm="mod_whatsapp", error="invalid_token"');
     };
 }
-it 'a token that has expired: 401, and it says so' => sub {
+# What a decent client doesn't send; most of it is refused by httpd already.
+for my $o (['with NUL behind it', "\0"], ['with bytes over 127', "\xc3\xa9"], ['with a line break in it', "\r\n x"], ['of 64 KiB', 'A' x 65536]) {
+    my ($what, $tail) = @$o;
+    it "a token $what is refused" => sub {
+        my ($status) = raw("GET /api/session/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer $token$tail\r\nConnection: close\r\n\r\n") =~ m{\AHTTP/1\.1 (\d+)};
+        $tried{"$token$tail"} = 1;
+        push @accepted, $what if ($status || 0) < 400;
+        return ($status, qr/\A4(00|01|31)\z/);
+    };
+}
+it 'of at least forty hostile tokens, none that equals another, none was accepted' => sub {
+    show(sprintf '%d hostile tokens, %d accepted', scalar keys %tried, scalar @accepted);
+    return ([keys %tried >= 40 ? 'forty' : scalar keys %tried, @accepted], ['forty']);
+};
+it 'a token that has expired says so' => sub {
     my $r = api(GET => '/session/status', key => token(claims => { exp => $now - 1, iat => $now - 901 }));
     return ([$r->{status}, $r->{json}{code}, $r->{json}{detail}], [401, 'invalid_token', qr/expired/]);
 };

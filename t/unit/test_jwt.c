@@ -30,16 +30,20 @@ static apr_status_t verify(apr_pool_t *p, const char *token)
     return rv;
 }
 
-/* A token made by hand, rightly signed. */
-static const char *make(apr_pool_t *p, const char *header, const char *body)
+/* A token whose payload is written as it is, rightly signed. */
+static const char *sign(apr_pool_t *p, const char *header, const char *payload)
 {
     const char *text = apr_pstrcat(p, wa_base64url(p, header, strlen(header)),
-                                   ".", wa_base64url(p, body, strlen(body)),
-                                   NULL);
+                                   ".", payload, NULL);
     unsigned char mac[32];
 
     wa_hmac_sha256(mac, KEY, strlen(KEY), text, strlen(text));
     return apr_pstrcat(p, text, ".", wa_base64url(p, mac, 32), NULL);
+}
+
+static const char *make(apr_pool_t *p, const char *header, const char *body)
+{
+    return sign(p, header, wa_base64url(p, body, strlen(body)));
 }
 
 static const char *kid(apr_pool_t *p)
@@ -237,6 +241,12 @@ static void test_claims(apr_pool_t *p)
         "{" CLAIMS ",\"iat\":1800000061,\"exp\":1800000900}",
         "{" CLAIMS ",\"iat\":1800000000,\"exp\":1799999999}",
         "{" CLAIMS "," TIMES ",\"nbf\":1800000001}",
+        "{" CLAIMS "," TIMES ",\"nbf\":\"1800000001\"}",
+        "{" CLAIMS "," TIMES ",\"nbf\":-1}",
+        "{" CLAIMS "," TIMES ",\"exp\":1800000900}",
+        "{" CLAIMS "," TIMES ",\"sub\":\"u2\"}",
+        "{" CLAIMS "," TIMES ",\"x\":\"\\u0000\"}",
+        "{" CLAIMS "," TIMES "}{}",
         "{\"iss\":\"other\",\"aud\":\"mod_whatsapp\",\"sub\":\"u\","
         "\"role\":\"user\",\"jti\":\"t\"," TIMES "}",
         "{\"iss\":\"mod_whatsapp\",\"aud\":\"other\",\"sub\":\"u\","
@@ -275,6 +285,31 @@ static void test_claims(apr_pool_t *p)
            APR_SUCCESS, "a further claim does no harm");
 }
 
+/* The bits that stand for nothing, and padding, in what was signed. */
+static void test_canonical(apr_pool_t *p)
+{
+    static const char body[] = "{" CLAIMS "," TIMES ",\"more\":\"%s\"}";
+    const char *h = header(p, "HS256", "JWT"), *pad;
+    int i;
+
+    for (i = 1, pad = "x"; i <= 3; i++, pad = apr_pstrcat(p, pad, "x", NULL)) {
+        const char *text = apr_psprintf(p, body, pad);
+        char *payload = apr_pstrdup(p, wa_base64url(p, text, strlen(text)));
+        apr_size_t len = strlen(payload);
+
+        is_int(verify(p, sign(p, h, payload)), APR_SUCCESS, "%d more", i);
+        is_int(verify(p, sign(p, h, apr_pstrcat(p, payload, "=", NULL))),
+               APR_EINVAL, "with padding");
+        is_int(verify(p, sign(p, h, apr_pstrcat(p, payload, "A", NULL))),
+               APR_EINVAL, "with a character more");
+        if (len % 4) {
+            payload[len - 1]++;
+            is_int(verify(p, sign(p, h, payload)), APR_EINVAL,
+                   "with a bit that stands for nothing");
+        }
+    }
+}
+
 static void test_size(apr_pool_t *p)
 {
     char *pad = apr_pcalloc(p, 1000001);
@@ -303,6 +338,7 @@ int main(void)
     test_altered(p, token);
     test_header(p);
     test_claims(p);
+    test_canonical(p);
     test_size(p);
     return tap_done();
 }
