@@ -11,6 +11,7 @@
 #include "../core/wa_accept.h"
 #include "../core/wa_delivery.h"
 #include "../core/wa_feed.h"
+#include "../core/wa_idempotency.h"
 #include "../core/wa_usage.h"
 
 APLOG_USE_MODULE(whatsapp);
@@ -142,6 +143,9 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
     }
     if (rv == APR_SUCCESS) {
         rv = wa_delivery_start(app);
+    }
+    if (rv == APR_SUCCESS) {
+        rv = wa_idem_start(app);
     }
     if (rv != APR_SUCCESS) {
         app = NULL; /* every request is told; the log says why */

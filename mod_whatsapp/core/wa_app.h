@@ -103,9 +103,10 @@ typedef struct wa_app {
     wa_magic *magic;
     struct wa_usage *usage; /* the request log's buffer, or NULL */
     struct wa_feed *feed;   /* wakes readers of events, or NULL */
-    struct wa_gather
-        *accepting;         /* of messages, together, or NULL: each alone */
-    struct wa_gather *sent; /* outcomes, in the same way */
+    /* what many threads do together, or NULL: each alone */
+    struct wa_gather *accepting; /* messages */
+    struct wa_gather *answers;   /* under Idempotency-Keys */
+    struct wa_gather *sent;      /* outcomes */
     /* the way to the processes that hash passwords; NULL: this one does */
     const struct wa_hashing_queue *hashing;
     apr_uint32_t waiting; /* requests in a waiting place; atomic */

@@ -6,12 +6,16 @@
 #include <apr_strings.h>
 
 #include "../base/wa_crypto.h"
+#include "../base/wa_gather.h"
 #include "../base/wa_log.h"
 #include "wa_auth.h"
 #include "wa_tx.h"
 
 #define KEY_MAX 255
 #define PURPOSE "idempotency answers"
+/* Answers in one statement, and bytes of them, as a rule. */
+#define MOST 64
+#define MOST_BYTES (apr_size_t)(1024 * 1024)
 
 /* The header's text without the quotes of a structured field's string. */
 static const char *unquoted(apr_pool_t *p, const char *text)
@@ -162,37 +166,114 @@ apr_status_t wa_idem_store(wa_app *app, wa_db *db, const wa_req *req,
     return rv;
 }
 
-void wa_idem_answered(wa_app *app, const wa_req *req, const wa_resp *resp)
+/* An answer on its way into the database. */
+typedef struct answering {
+    const wa_req *req;
+    const char *status, *location, *sealed;
+    wa_code code;
+} answering;
+
+static void store_one(wa_app *app, answering *a)
 {
-    const wa_idem *idem = req->idem;
-    const char *sealed;
-    wa_result *r = wa_result_make(req->pool);
+    const wa_req *req = a->req;
+    wa_db_rows *rows;
+
+    a->code = WA_TX_QUERY(
+        app, req->pool, req->request_id, WA_SQL_IDEM_ANSWER, &rows,
+        wa_result_make(req->pool), req->principal->user_id, req->idem->key,
+        req->idem->fingerprint, a->status, a->location, a->sealed);
+}
+
+static void store_many(wa_app *app, void *const *items, int count)
+{
+    const wa_req *first = ((const answering *)items[0])->req;
+    apr_pool_t *p = first->pool;
+    const char *columns[6][MOST], *args[6];
     wa_db_rows *rows;
     wa_code code;
+    int i;
 
-    if (resp->status >= 500 || resp->status == 408 || resp->status == 429) {
-        code = WA_TX_QUERY(app, req->pool, req->request_id, WA_SQL_IDEM_RELEASE,
-                           &rows, r, req->principal->user_id, idem->key,
-                           idem->fingerprint);
+    for (i = 0; i < count; i++) {
+        const answering *a = items[i];
+
+        columns[0][i] = a->req->principal->user_id;
+        columns[1][i] = a->req->idem->key;
+        columns[2][i] = a->req->idem->fingerprint;
+        columns[3][i] = a->status;
+        columns[4][i] = a->location;
+        columns[5][i] = a->sealed;
+    }
+    for (i = 0; i < 6; i++) {
+        args[i] = wa_db_p_array(p, columns[i], count);
+    }
+    code = wa_tx_query(app, p, first->request_id, WA_SQL_IDEM_ANSWERS, args, 6,
+                       &rows, wa_result_make(p));
+    for (i = 0; i < count; i++) {
+        ((answering *)items[i])->code = code;
+    }
+}
+
+static void store(void *baton, void *const *items, int count)
+{
+    if (count == 1) {
+        store_one(baton, items[0]);
     }
     else {
-        code = WA_OK;
+        store_many(baton, items, count);
     }
-    if (code == WA_OK) {
+}
+
+static int fits(void *baton, void *const *items, int count, const void *item)
+{
+    apr_size_t bytes = strlen(((const answering *)item)->sealed);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        bytes += strlen(((const answering *)items[i])->sealed);
+    }
+    return bytes <= MOST_BYTES;
+}
+
+apr_status_t wa_idem_start(wa_app *app)
+{
+    app->answers = wa_gather_make(app->pool, 1, MOST, store, fits, app);
+    return app->answers ? APR_SUCCESS : APR_ENOLOCK;
+}
+
+static wa_code release(wa_app *app, const wa_req *req)
+{
+    wa_db_rows *rows;
+
+    return WA_TX_QUERY(app, req->pool, req->request_id, WA_SQL_IDEM_RELEASE,
+                       &rows, wa_result_make(req->pool),
+                       req->principal->user_id, req->idem->key,
+                       req->idem->fingerprint);
+}
+
+void wa_idem_answered(wa_app *app, const wa_req *req, const wa_resp *resp)
+{
+    answering a = { .req = req, .code = WA_OK };
+
+    if (resp->status >= 500 || resp->status == 408 || resp->status == 429) {
+        a.code = release(app, req);
+    }
+    if (a.code == WA_OK) {
         /* A message that was made keeps its key whatever the answer. */
-        sealed = wa_seal(req->pool, app->secrets->key[0], PURPOSE,
-                         context(req, idem), resp->body ? resp->body : "",
-                         resp->body ? resp->body_len : 0);
-        code = WA_TX_QUERY(app, req->pool, req->request_id, WA_SQL_IDEM_ANSWER,
-                           &rows, r, req->principal->user_id, idem->key,
-                           idem->fingerprint, apr_itoa(req->pool, resp->status),
-                           apr_table_get(resp->headers, "Location"), sealed);
+        a.status = apr_itoa(req->pool, resp->status);
+        a.location = apr_table_get(resp->headers, "Location");
+        a.sealed = wa_seal(
+            req->pool, app->secrets->key[0], PURPOSE, context(req, req->idem),
+            resp->body ? resp->body : "", resp->body ? resp->body_len : 0);
+        if (!req->idem->with_message || !app->answers
+            || wa_gather_do(app->answers, req->pool, &a) != APR_SUCCESS) {
+            store_one(app, &a);
+        }
     }
-    if (code != WA_OK) {
+    if (a.code != WA_OK) {
         wa_log(WA_LOG_WARNING, req->request_id,
                "WA0320: the answer to a request with an Idempotency-Key could"
                " not be stored (%s)",
-               wa_code_name(code));
+               wa_code_name(a.code));
     }
 }
 

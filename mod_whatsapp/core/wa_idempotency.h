@@ -21,6 +21,7 @@ typedef struct wa_idem {
     const char *key;
     const char *fingerprint; /* SHA-256 of method, path and body, as hex */
     int open;                /* ours, and its answer is still to be stored */
+    int with_message;        /* the request made one, which knows the key */
 } wa_idem;
 
 /** What is known of a key. */
@@ -31,6 +32,11 @@ typedef struct wa_idem_found {
     apr_size_t answer_len;
     const char *message_id; /* the message the request made, or NULL */
 } wa_idem_found;
+
+/** From now on the answers of requests that made a message are stored together
+ * when they come at one time; for processes with many threads, before they
+ * start. @return APR_SUCCESS or APR_ENOLOCK */
+apr_status_t wa_idem_start(wa_app *app);
 
 /** Read the header, a string of 1 to 255 printable ASCII characters with or
  * without the quotes of RFC 8941.

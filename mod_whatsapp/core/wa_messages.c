@@ -362,7 +362,7 @@ static wa_code store_and_attempt(wa_app *app, wa_req *req,
     }
     if (leased) {
         if (req->idem) {
-            req->idem->open = 1;
+            req->idem->open = req->idem->with_message = 1;
         }
         code = attempt(app, req->pool, req->request_id, order->wait, m, r);
     }

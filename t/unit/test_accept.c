@@ -97,7 +97,8 @@ static void *APR_THREAD_FUNC accept_it(apr_thread_t *thread, void *data)
 }
 
 /* All at one time: the only connection is held until they are there. */
-static void accept_all(wa_app *app, apr_pool_t *p, task **tasks)
+static void all_at_once(wa_app *app, apr_pool_t *p, task **tasks,
+                        apr_thread_start_t what)
 {
     apr_thread_t *threads[THREADS];
     apr_status_t rv;
@@ -108,7 +109,7 @@ static void accept_all(wa_app *app, apr_pool_t *p, task **tasks)
         return;
     }
     for (i = 0; i < THREADS; i++) {
-        if (apr_thread_create(&threads[i], NULL, accept_it, tasks[i], p)
+        if (apr_thread_create(&threads[i], NULL, what, tasks[i], p)
             != APR_SUCCESS) {
             abort();
         }
@@ -129,7 +130,7 @@ static void test_together(wa_app *app, apr_pool_t *p, PGconn *conn)
     for (i = 0; i < THREADS; i++) {
         tasks[i] = make_task(app, i, NULL, NULL);
     }
-    accept_all(app, p, tasks);
+    all_at_once(app, p, tasks, accept_it);
     for (i = 0; i < THREADS; i++) {
         const task *t = tasks[i];
 
@@ -159,7 +160,7 @@ static void test_fault_of_one(wa_app *app, apr_pool_t *p, PGconn *conn)
     for (i = 0; i < THREADS; i++) {
         tasks[i] = make_task(app, i, i == 5 ? "no UUID" : NULL, NULL);
     }
-    accept_all(app, p, tasks);
+    all_at_once(app, p, tasks, accept_it);
     for (i = 0; i < THREADS; i++) {
         good += tasks[i]->code == WA_OK && tasks[i]->m.session_id;
     }
@@ -178,13 +179,58 @@ static void test_one_key(wa_app *app, apr_pool_t *p, PGconn *conn)
         /* The first two don't wait for others. */
         tasks[i] = make_task(app, i, NULL, i < 2 ? NULL : "the-key");
     }
-    accept_all(app, p, tasks);
+    all_at_once(app, p, tasks, accept_it);
     for (i = 0; i < THREADS; i++) {
         good += tasks[i]->code == WA_OK;
         made += tasks[i]->m.session_id != NULL;
     }
     is_int(good, THREADS, "one Idempotency-Key for many: no fault");
     is_int(made, 3, "and one message of these");
+    run(conn, "DELETE FROM messages WHERE user_id = '" USER "'");
+}
+
+static void *APR_THREAD_FUNC answer_it(apr_thread_t *thread, void *data)
+{
+    task *t = data;
+    wa_resp resp = { .status = 200 };
+
+    resp.headers = apr_table_make(t->pool, 1);
+    apr_table_setn(resp.headers, "Location", t->m.id);
+    resp.body = apr_psprintf(t->pool, "{\"answer of\": \"%s\"}", t->m.id);
+    resp.body_len = strlen(resp.body);
+    wa_idem_answered(t->app, t->req, &resp);
+    return NULL;
+}
+
+/* What a repeat is told is what its own request was. */
+static void test_answers(wa_app *app, apr_pool_t *p, PGconn *conn)
+{
+    task *tasks[THREADS];
+    int i, good = 0;
+
+    for (i = 0; i < THREADS; i++) {
+        tasks[i] = make_task(app, i, NULL, apr_psprintf(p, "key %d", i));
+    }
+    all_at_once(app, p, tasks, accept_it);
+    for (i = 0; i < THREADS; i++) {
+        tasks[i]->req->idem->open = tasks[i]->req->idem->with_message = 1;
+    }
+    all_at_once(app, p, tasks, answer_it);
+    for (i = 0; i < THREADS; i++) {
+        task *t = tasks[i];
+        wa_idem_found *found = NULL;
+
+        good += wa_idem_find(app, t->req, t->req->idem, &found, t->r) == WA_OK
+                && found && found->status == 200 && found->answer
+                && !strcmp(found->location, t->m.id)
+                && !strcmp(found->message_id, t->m.id)
+                && strstr(found->answer, t->m.id) != NULL;
+    }
+    is_int(good, THREADS, "each answer is stored under its key");
+    ok(number(conn, "SELECT count(DISTINCT xmin::text) FROM idempotency_keys"
+                    " WHERE user_id = '" USER "' AND key LIKE 'key %'")
+           < THREADS - 2,
+       "in fewer transactions");
     run(conn, "DELETE FROM messages WHERE user_id = '" USER "'");
 }
 
@@ -224,6 +270,9 @@ int main(void)
     const char *conninfo = getenv("WA_TEST_DB");
     apr_pool_t *p = tap_start();
     wa_app *app = apr_pcalloc(p, sizeof(*app));
+    static const char *const keys[] = { "a secret of 32 characters, or more",
+                                        NULL };
+    static const wa_secrets secrets = { .key = keys };
     PGconn *conn;
 
     if (!conninfo) {
@@ -233,12 +282,14 @@ int main(void)
     app->pool = p;
     app->settings = wa_settings_make(p);
     app->instance = NOWHERE;
+    app->secrets = &secrets;
     app->db.breaker = wa_db_breaker_make(p);
     app->db.borrow_wait = apr_time_from_sec(30);
     app->db.statement_wait = apr_time_from_sec(30);
     is_int(wa_crypto_init(), APR_SUCCESS, "libsodium starts");
     if (ok(wa_db_source_make(&app->db.source, p, conninfo, 1) == APR_SUCCESS
-               && wa_accept_start(app) == APR_SUCCESS,
+               && wa_accept_start(app) == APR_SUCCESS
+               && wa_idem_start(app) == APR_SUCCESS,
            "there is a database")
         && ok(run(conn, "INSERT INTO users (id, username, email, role,"
                         " max_messages_per_minute, max_messages_per_day,"
@@ -251,6 +302,7 @@ int main(void)
         test_together(app, p, conn);
         test_fault_of_one(app, p, conn);
         test_one_key(app, p, conn);
+        test_answers(app, p, conn);
         test_outage(app, p);
     }
     run(conn, "DELETE FROM users WHERE id = '" USER "'");

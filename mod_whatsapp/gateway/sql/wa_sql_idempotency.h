@@ -54,6 +54,19 @@
       " AND fingerprint = decode($3, 'hex') AND status IS NULL"               \
       " RETURNING CASE WHEN message_id IS NOT NULL"                           \
       "  THEN set_config('synchronous_commit', 'off', true) END")             \
+    /* The same of many whose requests made a message. Arrays of one length:  \
+     * $1 users, $2 keys, $3 fingerprints as hex, $4 statuses, $5 locations,  \
+     * $6 answers as hex */                                                   \
+    X(IDEM_ANSWERS,                                                           \
+      "UPDATE idempotency_keys k SET status = i.status,"                      \
+      " location = i.location, answer = decode(i.answer, 'hex')"              \
+      " FROM unnest((SELECT $1::uuid[]), $2::text[], $3::text[],"             \
+      "  $4::smallint[], $5::text[], $6::text[])"                             \
+      "  AS i (user_id, key, fingerprint, status, location, answer)"          \
+      " WHERE k.user_id = i.user_id AND k.key = i.key"                        \
+      " AND k.fingerprint = decode(i.fingerprint, 'hex')"                     \
+      " AND k.status IS NULL AND k.message_id IS NOT NULL"                    \
+      " RETURNING set_config('synchronous_commit', 'off', true)")             \
     /* It came to nothing and may be tried again. $1 user, $2 key,            \
      * $3 fingerprint as hex */                                               \
     X(IDEM_RELEASE,                                                           \
