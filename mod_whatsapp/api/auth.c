@@ -87,6 +87,10 @@ WA_API_HANDLER(wa_api_login)
     wa_login *login;
     wa_code code;
 
+    /* Else another page could log its visitor in as somebody of its own. */
+    if (cookie && !wa_auth_same_origin(req)) {
+        return wa_fail(r, WA_E_CSRF, NULL);
+    }
     code = wa_login_start(app, req, wa_json_str(req->json, "username"),
                           wa_json_str(req->json, "password"),
                           cookie ? "cookie" : "token", &user, &login, r);

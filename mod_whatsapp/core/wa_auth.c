@@ -406,8 +406,7 @@ void wa_auth_changed(wa_app *app, apr_pool_t *p, const char *request_id)
     }
 }
 
-/* Did one of our own pages send this? By what only a browser can set. */
-static int same_origin(const wa_req *req)
+int wa_auth_same_origin(const wa_req *req)
 {
     const char *site = req->header(req, "Sec-Fetch-Site");
     const char *origin = req->header(req, "Origin");
@@ -438,7 +437,7 @@ static wa_code check_csrf(const wa_app *app, const wa_req *req,
                          wa_auth_csrf_token(app, req->pool, who->login_id))) {
         return wa_fail(r, WA_E_CSRF, "Send the login's token as X-CSRF-Token");
     }
-    if (!same_origin(req)) {
+    if (!wa_auth_same_origin(req)) {
         return wa_fail(r, WA_E_CSRF, NULL);
     }
     return WA_OK;

@@ -49,6 +49,11 @@ wa_code wa_auth_internal(const wa_app *app, const wa_req *req, wa_result *r);
 const char *wa_auth_secret_hash(const wa_app *app, apr_pool_t *p,
                                 const char *secret);
 
+/** Did one of our own pages send this? By Sec-Fetch-Site, or by Origin where
+ * there is none: what only a browser can set. @return 1 or 0, also for neither
+ */
+int wa_auth_same_origin(const wa_req *req);
+
 /** The token that a page must send as X-CSRF-Token with whatever changes
  * something, when it comes by cookie; bound to the login. */
 const char *wa_auth_csrf_token(const wa_app *app, apr_pool_t *p,

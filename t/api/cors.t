@@ -129,14 +129,16 @@ it 'a preflight does nothing' => sub {
     preflight('/users', $OURS, 'POST');
     return (db('SELECT count(*) FROM users'), $before);
 };
-it 'a login by cookie is not for other origins: its change is refused' => sub {
+it 'a login by cookie is not for other origins, nor is a change by it' => sub {
     my $password = 'a password long enough';
     my $with = new_user(password => $password);
-    my $r = ask(POST => '/auth/login', $OURS, body => { username => $with->{username}, password => $password, cookie => true });
+    my %login = (body => { username => $with->{username}, password => $password, cookie => true });
+    my $theirs = ask(POST => '/auth/login', $OURS, %login, headers => { 'Sec-Fetch-Site' => 'cross-site' });
+    my $r = ask(POST => '/auth/login', $OURS, %login, headers => { 'Sec-Fetch-Site' => 'same-origin' });
     my ($cookie) = header($r, 'Set-Cookie') =~ /\A([^;]+)/;
     my $change = ask(POST => '/keys', $OURS, body => { name => 'x' },
         headers => { Cookie => $cookie, 'X-CSRF-Token' => $r->{json}{csrf_token}, 'Sec-Fetch-Site' => 'cross-site' });
-    return ([seen($change), $change->{json}{code}], [allowed(403, $OURS), 'csrf_failed']);
+    return ([map { (seen($_), $_->{json}{code}) } $theirs, $change], [(allowed(403, $OURS), 'csrf_failed') x 2]);
 };
 it "the bridge's side has none of it" => sub {
     my ($port) = log_text($other->{conf}) =~ /^Listen 127\.0\.0\.1:(\d+)\s+<VirtualHost/m;

@@ -244,7 +244,8 @@ it 'of forty at a time, exactly five are answered otherwise' => sub {
 it 'a good key, token or cookie works all the same, and counts for its user' => sub {
     steady_minute(10);
     my $token = api(POST => '/auth/login', body => { username => $person->{username}, password => $PASSWORD })->{json}{access_token};
-    my $set = header(api(POST => '/auth/login', body => { username => $person->{username}, password => $PASSWORD, cookie => JSON::PP::true() }), 'Set-Cookie');
+    my $set = header(api(POST => '/auth/login', headers => { 'Sec-Fetch-Site' => 'same-origin' },
+        body => { username => $person->{username}, password => $PASSWORD, cookie => JSON::PP::true() }), 'Set-Cookie');
     my $here = use_up(address());
     my @r = (from($here, GET => '/auth/me', key => new_key($user->{id})->{key}), from($here, GET => '/auth/me', key => $token),
         from($here, GET => '/auth/me', headers => { Cookie => $set =~ s/;.*//r }), from($here, GET => '/nothing', key => $user->{key}));

@@ -9,7 +9,9 @@ my $PASSWORD = 'correct horse battery';
 my ($user, $origin) = (undef, $WA::HTTP::URL{api} =~ m{\A(http://[^/]+)});
 
 sub forgive { db('DELETE FROM login_failures'); return }
-sub login { my (%o) = @_; return api(POST => '/auth/login', body => { username => $user->{username}, password => $PASSWORD, %o }) }
+# A login by cookie is one of our own pages'.
+sub login { my (%o) = @_; return login_from($o{cookie} ? { 'Sec-Fetch-Site' => 'same-origin' } : {}, %o) }
+sub login_from { my ($headers, %o) = @_; return api(POST => '/auth/login', headers => $headers, body => { username => $user->{username}, password => $PASSWORD, %o }) }
 sub tokens { my $r = login(@_); die "login: $r->{status} $r->{content}\n" if $r->{status} != 200; return $r->{json} }
 sub refresh { my ($t) = @_; return api(POST => '/auth/refresh', body => { refresh_token => $t }) }
 sub works { my ($t) = @_; return api(GET => '/auth/me', key => $t)->{status} }
@@ -87,6 +89,37 @@ step 'a login by cookie shows no token, and a cookie no script can read' => sub 
     return ([$r->{status}, pick($r->{json}, qw(access_token refresh_token username)), $set =~ s/=[^;]+/=…/r],
         [200, { access_token => '(absent)', refresh_token => '(absent)', username => $user->{username} },
             qr/\A\Q$NAME\E=…; Path=\/; Max-Age=\d+; Secure; HttpOnly; SameSite=Strict\z/]);
+};
+my @FROM = (
+    ['our own page', { 'Sec-Fetch-Site' => 'same-origin' }, 200],
+    ['our origin', { Origin => $origin }, 200],
+    ['another site', { 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example' }, 403],
+    ['another subdomain', { 'Sec-Fetch-Site' => 'same-site' }, 403],
+    ['another site that names our origin', { 'Sec-Fetch-Site' => 'cross-site', Origin => $origin }, 403],
+    ['another origin', { Origin => 'https://evil.example' }, 403],
+    ['another port', { Origin => "${origin}0" }, 403],
+    ['the origin null', { Origin => 'null' }, 403],
+    ['nowhere', {}, 403],
+);
+for my $c (@FROM) {
+    my ($what, $headers, $status) = @$c;
+    it "a login by cookie from $what: $status" => sub {
+        my $before = db("SELECT count(*) FROM logins WHERE user_id = '$user->{id}'");
+        my $r = login_from($headers, cookie => true);
+        my $made = db("SELECT count(*) FROM logins WHERE user_id = '$user->{id}'") - $before;
+        return ([$r->{status}, header($r, 'Set-Cookie') ? 'a cookie' : 'none', $made, $status == 403 ? $r->{json}{code} : ()],
+            $status == 200 ? [200, 'a cookie', 1] : [403, 'none', 0, 'csrf_failed']);
+    };
+}
+it 'no form can send it: another type of body is refused' => sub {
+    my $body = qq({"username":"$user->{username}","password":"$PASSWORD","cookie":true});
+    my @r = map { api(POST => '/auth/login', body => $body, headers => { 'Content-Type' => $_, 'Sec-Fetch-Site' => 'same-origin' })->{status} }
+        'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x';
+    return (\@r, [415, 415, 415]);
+};
+it 'a login for tokens sets nothing in a browser: it may come from anywhere' => sub {
+    my $r = login_from({ 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example' });
+    return ([$r->{status}, header($r, 'Set-Cookie')], [200, undef]);
 };
 it 'it reads without more' => sub { return (with_cookie(GET => '/auth/me')->{json}{username}, $user->{username}) };
 my @CSRF = (
