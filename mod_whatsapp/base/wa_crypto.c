@@ -209,6 +209,15 @@ int wa_password_verify(const char *hash, const char *password)
     return known && fits;
 }
 
+int wa_password_stale(const char *hash)
+{
+    /* libsodium compares the cost only, within Argon2i's own terms too. */
+    return strncmp(hash, crypto_pwhash_argon2id_STRPREFIX,
+                   strlen(crypto_pwhash_argon2id_STRPREFIX))
+           || crypto_pwhash_str_needs_rehash(hash, PASSWORD_PASSES,
+                                             PASSWORD_MEMORY);
+}
+
 /* Read the whole of a small file. @return APR_EINVAL when it is large */
 static apr_status_t read_small(apr_pool_t *p, const char *path, char **text,
                                apr_size_t *len)

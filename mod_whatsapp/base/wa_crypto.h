@@ -74,6 +74,10 @@ const char *wa_password_hash(apr_pool_t *p, const char *password);
  * same cost is done against a dummy, and the answer is no. */
 int wa_password_verify(const char *hash, const char *password);
 
+/** Was the PHC string made by another function or at another cost than
+ * wa_password_hash has today? @return 1 or 0 */
+int wa_password_stale(const char *hash);
+
 /** The hash that stands in for an unknown user's; nothing fits it. */
 const char *wa_password_dummy(void);
 

@@ -74,16 +74,21 @@ wa_code wa_hashing_make(wa_app *app, apr_pool_t *p, const char *password,
     return code;
 }
 
-wa_code wa_hashing_verify(wa_app *app, const char *hash, const char *password,
-                          int *fits, wa_result *r)
+wa_code wa_hashing_verify(wa_app *app, apr_pool_t *p, const char *hash,
+                          const char *password, int *fits, const char **fresh,
+                          wa_result *r)
 {
     wa_hashing_question question;
     wa_hashing_answer answer;
     wa_code code;
 
     *fits = 0;
+    *fresh = NULL;
     if (!app->hashing) {
         *fits = wa_password_verify(hash, password);
+        if (*fits && wa_password_stale(hash)) {
+            *fresh = wa_password_hash(p, password);
+        }
         return WA_OK;
     }
     memset(&question, 0, sizeof(question));
@@ -96,6 +101,7 @@ wa_code wa_hashing_verify(wa_app *app, const char *hash, const char *password,
     code = ask(app, &question, &answer, r);
     if (code == WA_OK) {
         *fits = answer.good;
+        *fresh = *answer.hash ? apr_pstrdup(p, answer.hash) : NULL;
     }
     return code;
 }

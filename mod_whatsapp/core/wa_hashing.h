@@ -26,8 +26,11 @@ wa_code wa_hashing_make(wa_app *app, apr_pool_t *p, const char *password,
                         const char **hash, wa_result *r);
 
 /** Does the password fit? An absent hash costs the same; the caller has a turn.
+ * @param fresh one of today's cost to replace the hash by, in p, when the
+ *        password fits one of another; else NULL
  * @return as above; fits is 0 unless it is known that it does */
-wa_code wa_hashing_verify(wa_app *app, const char *hash, const char *password,
-                          int *fits, wa_result *r);
+wa_code wa_hashing_verify(wa_app *app, apr_pool_t *p, const char *hash,
+                          const char *password, int *fits, const char **fresh,
+                          wa_result *r);
 
 #endif

@@ -179,21 +179,30 @@ static int given_up(int reply)
     return poll(&one, 1, 0) != 0;
 }
 
+static int make(const char *password, wa_hashing_answer *a, apr_pool_t *scratch)
+{
+    const char *made = wa_password_hash(scratch, password);
+    int good = made && strlen(made) < sizeof(a->hash);
+
+    if (good) {
+        apr_cpystrn(a->hash, made, sizeof(a->hash));
+    }
+    return good;
+}
+
 static void work(wa_hashing_question *q, wa_hashing_answer *a,
                  apr_pool_t *scratch)
 {
-    const char *made;
-
     q->hash[sizeof(q->hash) - 1] = '\0';
     q->password[sizeof(q->password) - 1] = '\0';
-    if (q->verify) {
-        a->good = wa_password_verify(*q->hash ? q->hash : NULL, q->password);
+    if (!q->verify) {
+        a->good = make(q->password, a, scratch);
         return;
     }
-    made = wa_password_hash(scratch, q->password);
-    a->good = made && strlen(made) < sizeof(a->hash);
-    if (a->good) {
-        apr_cpystrn(a->hash, made, sizeof(a->hash));
+    a->good = wa_password_verify(*q->hash ? q->hash : NULL, q->password);
+    /* In the same turn: once for each, and only for who knows the password. */
+    if (a->good && wa_password_stale(q->hash)) {
+        (void)make(q->password, a, scratch);
     }
 }
 

@@ -32,6 +32,7 @@ typedef struct wa_hashing_question {
 
 typedef struct wa_hashing_answer {
     int good; /* it fits, or could be made */
+    /* the one made; where one was verified, "" or what is to replace it */
     char hash[WA_PASSWORD_HASH_MAX];
 } wa_hashing_answer;
 

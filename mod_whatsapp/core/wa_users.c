@@ -238,26 +238,44 @@ static wa_code load_login(wa_app *app, apr_pool_t *p, const char *request_id,
     return code;
 }
 
+/* Put today's hash in the place of an old one. A login goes on without it; the
+ * next one tries again. */
+static void replace_hash(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const char *id, const char *old, const char *fresh)
+{
+    wa_db_rows *rows;
+
+    if (WA_TX_QUERY(app, p, request_id, WA_SQL_PASSWORD_REHASH, &rows,
+                    wa_result_make(p), id, old, fresh)
+        != WA_OK) {
+        wa_log(WA_LOG_NOTICE, request_id,
+               "WA0124: a password's hash stays at an earlier cost");
+    }
+}
+
 wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
                       const char *username, const char *password,
                       wa_user **user, wa_result *r)
 {
     wa_user *found = NULL;
-    const char *hash = NULL;
+    const char *hash = NULL, *fresh;
     int fits = 0;
     wa_code code;
 
     code = load_login(app, p, request_id, username, &found, &hash, r);
     if (code == WA_OK) {
         /* An unknown user costs the same: the hash is NULL then. */
-        code = wa_hashing_verify(app, hash, password, &fits, r);
+        code = wa_hashing_verify(app, p, hash, password, &fits, &fresh, r);
     }
     if (code != WA_OK) {
         return code;
     }
-    if (!fits) {
+    if (!found || !fits) {
         wa_log(WA_LOG_NOTICE, request_id, "WA0121: a login failed");
         return wa_fail(r, WA_E_BAD_LOGIN, NULL);
+    }
+    if (fresh) {
+        replace_hash(app, p, request_id, found->id, hash, fresh);
     }
     *user = found;
     return WA_OK;

@@ -240,6 +240,35 @@ it 'an admin sets a new one, and all logins end' => sub {
     return ([$old, login()->{status}, works($t->{access_token})], [401, 200, 401]);
 };
 
+# Of the first password, at a lower cost than today's.
+my $STALE = '$argon2id$v=19$m=8192,t=1,p=1$KzFUD99QIKAzou3F25rz7Q$/yngdkaSlsNvDnYyiS0vNW9F17HJePHbFVFSEDdSm4E';
+sub hash_of { my ($who) = @_; return db("SELECT password_hash FROM users WHERE id = '$who->{id}'") }
+sub version_of { my ($who) = @_; return db("SELECT version || ' ' || updated_at || ' ' || password_changed_at FROM users WHERE id = '$who->{id}'") }
+
+it 'a hash at a lower cost is replaced by a login, and by nothing else; nobody else notices' => sub {
+    my $who = new_user(password => 'correct horse battery');
+    my $try = sub { return api(POST => '/auth/login', body => { username => $who->{username}, password => $_[0] })->{status} };
+    db("UPDATE users SET password_hash = '$STALE' WHERE id = '$who->{id}'");
+    my $version = version_of($who);
+    my $wrong = $try->('correct horse batterx');
+    my $still = hash_of($who);
+    my $right = $try->('correct horse battery');
+    my $fresh = hash_of($who);
+    my @later = ($try->('correct horse battery'), hash_of($who), $try->('correct horse batterx'));
+    forgive();
+    return ([$wrong, $still, $right, $fresh, @later, version_of($who)],
+        [401, $STALE, 200, qr/\A\$argon2id\$v=19\$m=19456,t=2,p=1\$/, 200, $fresh, 401, $version]);
+};
+it 'so it is by ten at a time' => sub {
+    my $who = new_user(password => 'correct horse battery');
+    my $try = sub { return api(POST => '/auth/login', body => { username => $who->{username}, password => 'correct horse battery' })->{status} };
+    db("UPDATE users SET password_hash = '$STALE' WHERE id = '$who->{id}'");
+    my @got = parallel(10, $try, 1 .. 10);
+    forgive();
+    return ([(grep { $_ == 200 } @got) ? 'some' : "none: @got", (grep { $_ != 200 && $_ != 429 } @got), hash_of($who), $try->()],
+        ['some', qr/\A\$argon2id\$v=19\$m=19456,t=2,p=1\$/, 200]);
+};
+
 # --- failed tries ---------------------------------------------------------------
 
 it 'after a few wrong ones the account waits, longer each time, also for the right password' => sub {

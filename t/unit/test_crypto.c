@@ -136,6 +136,14 @@ static void test_password(apr_pool_t *p)
        "a hash is not a password");
     ok(!wa_password_verify(apr_pstrcat(p, hash, hash, NULL), "correct horse"),
        "nor is a hash with something behind it one");
+    ok(!wa_password_stale(hash), "of today");
+    ok(wa_password_stale("$argon2id$v=19$m=8192,t=1,p=1$KzFUD99QIKAzou3F25rz7Q"
+                         "$/yngdkaSlsNvDnYyiS0vNW9F17HJePHbFVFSEDdSm4E"),
+       "at another cost");
+    ok(wa_password_stale("$argon2i$v=19$m=19456,t=2,p=1$Ij7l1R6eBlgiB6axYUk86A"
+                         "$r8ep2UlRZDfY/LfvbI5yKNHANBUyGGxKpKb5/NMaOuc"),
+       "by another function");
+    ok(wa_password_stale("nonsense"), "nonsense");
     ok(!strncmp(wa_password_dummy(), hash, 31),
        "an unknown user is checked at the same cost");
 }

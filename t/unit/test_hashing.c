@@ -75,9 +75,41 @@ static int fits(wa_app *app, const char *hash, const char *password)
 {
     wa_result *r = wa_result_make(app->pool);
     int yes = -1;
-    wa_code code = wa_hashing_verify(app, hash, password, &yes, r);
+    const char *fresh;
+    wa_code code = wa_hashing_verify(app, app->pool, hash, password, &yes,
+                                     &fresh, r);
 
     return code == WA_OK ? yes : -(int)code;
+}
+
+/* "correct horse battery", at a lower cost. */
+#define STALE                                                                  \
+    "$argon2id$v=19$m=8192,t=1,p=1$KzFUD99QIKAzou3F25rz7Q"                     \
+    "$/yngdkaSlsNvDnYyiS0vNW9F17HJePHbFVFSEDdSm4E"
+
+static const char *fresh_one(wa_app *app, const char *hash,
+                             const char *password)
+{
+    const char *fresh = "unset";
+    int yes;
+
+    wa_hashing_verify(app, app->pool, hash, password, &yes, &fresh,
+                      wa_result_make(app->pool));
+    return fresh;
+}
+
+static void test_stale(wa_app *app, const char *who)
+{
+    const char *fresh;
+
+    ok(!fresh_one(app, STALE, "correct horse batterx"),
+       "%s: who doesn't know the password replaces no hash", who);
+    fresh = fresh_one(app, STALE, "correct horse battery");
+    ok(fresh && !strncmp(fresh, "$argon2id$v=19$m=19456,t=2,p=1$", 31),
+       "%s: one at a lower cost is replaced", who);
+    is_int(fits(app, fresh, "correct horse battery"), 1, "%s: by one that fits",
+           who);
+    ok(!fresh_one(app, fresh, "correct horse battery"), "%s: which stays", who);
 }
 
 /* The same for who asks others and for who does it. */
@@ -123,8 +155,9 @@ static void test_serving(apr_pool_t *p)
     two = server(q);
     wa_hashing_queue_asks(q);
     test_answers(p, app_with(p, q), "others");
+    test_stale(app_with(p, q), "others");
     apr_pool_destroy(own);
-    is_int(ended_with(one) + ended_with(two), 11,
+    is_int(ended_with(one) + ended_with(two), 15,
            "both end when nobody can ask any more, and had all the questions");
 }
 
@@ -137,6 +170,7 @@ static void test_full(apr_pool_t *p)
     int n = 0;
     wa_app *app;
     wa_result *r = wa_result_make(p);
+    const char *fresh;
     int yes;
     pid_t pid;
 
@@ -149,8 +183,8 @@ static void test_full(apr_pool_t *p)
     ok(n > 4 && n < 40, "before long, after %d", n);
 
     app = app_with(p, q);
-    is_int(wa_hashing_verify(app, NULL, "x", &yes, r), WA_E_BUSY_LOGIN,
-           "who comes then has to come again");
+    is_int(wa_hashing_verify(app, p, NULL, "x", &yes, &fresh, r),
+           WA_E_BUSY_LOGIN, "who comes then has to come again");
     is_int(r->retry_after, 1, "in a second");
     is_int(yes, 0, "and is let in nowhere");
 
@@ -171,6 +205,7 @@ static void test_deaths(apr_pool_t *p)
     wa_hashing_answer answer;
     wa_app *app;
     wa_result *r = wa_result_make(p);
+    const char *fresh;
     int yes;
     pid_t pid;
 
@@ -192,8 +227,8 @@ static void test_deaths(apr_pool_t *p)
     is_int(wa_hashing_queue_ask(q, &question, &answer, LONG), APR_EOF,
            "where none can come any more, it does not");
     app = app_with(p, q);
-    is_int(wa_hashing_verify(app, NULL, "x", &yes, r), WA_E_NOT_READY,
-           "that is no wrong password");
+    is_int(wa_hashing_verify(app, p, NULL, "x", &yes, &fresh, r),
+           WA_E_NOT_READY, "that is no wrong password");
     is_int(r->retry_after, 2, "and may pass");
 }
 
@@ -204,6 +239,7 @@ int main(void)
     apr_pool_create(&own, p);
     is_int(wa_crypto_init(), APR_SUCCESS, "libsodium");
     test_answers(p, app_with(p, NULL), "oneself");
+    test_stale(app_with(p, NULL), "oneself");
     test_serving(own);
     test_full(own);
     test_deaths(own);

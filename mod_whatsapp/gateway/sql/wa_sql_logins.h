@@ -116,7 +116,12 @@
     /* $1 user, $2 hash */                                                    \
     X(PASSWORD_SET,                                                           \
       "UPDATE users SET password_hash = $2, password_changed_at = now(),"     \
-      " updated_at = now(), version = version + 1 WHERE id = $1")
+      " updated_at = now(), version = version + 1 WHERE id = $1")             \
+    /* The same password, hashed anew. $1 user, $2 the hash until now, unless \
+     * another password came in its place, $3 the new one */                  \
+    X(PASSWORD_REHASH,                                                        \
+      "UPDATE users SET password_hash = $3"                                   \
+      " WHERE id = $1 AND password_hash = $2")
 // clang-format on
 
 #endif
