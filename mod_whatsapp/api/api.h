@@ -33,6 +33,8 @@ WA_API_HANDLER(wa_api_logout);
 WA_API_HANDLER(wa_api_me);
 WA_API_HANDLER(wa_api_logins_own);
 WA_API_HANDLER(wa_api_login_end_own);
+WA_API_HANDLER(wa_api_logins_of_user);
+WA_API_HANDLER(wa_api_login_end_of_user);
 WA_API_HANDLER(wa_api_password_change);
 WA_API_HANDLER(wa_api_password_reset);
 

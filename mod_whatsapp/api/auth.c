@@ -198,15 +198,34 @@ WA_API_HANDLER(wa_api_logins_own)
     return list(app, req, resp, req->principal->user_id, r);
 }
 
-WA_API_HANDLER(wa_api_login_end_own)
+WA_API_HANDLER(wa_api_logins_of_user)
 {
-    wa_code code = wa_login_end(app, req, req->params[0],
-                                req->principal->user_id, r);
+    wa_user *user;
+    wa_code code = wa_user_get(app, req->pool, req->request_id, req->params[0],
+                               &user, r);
+
+    return code == WA_OK ? list(app, req, resp, user->id, r) : code;
+}
+
+static wa_code end(wa_app *app, wa_req *req, wa_resp *resp, const char *id,
+                   const char *user_id, wa_result *r)
+{
+    wa_code code = wa_login_end(app, req, id, user_id, r);
 
     if (code == WA_OK) {
         resp->status = 204;
     }
     return code;
+}
+
+WA_API_HANDLER(wa_api_login_end_own)
+{
+    return end(app, req, resp, req->params[0], req->principal->user_id, r);
+}
+
+WA_API_HANDLER(wa_api_login_end_of_user)
+{
+    return end(app, req, resp, req->params[1], req->params[0], r);
 }
 
 WA_API_HANDLER(wa_api_password_change)

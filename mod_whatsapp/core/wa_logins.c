@@ -264,6 +264,10 @@ static apr_status_t do_end(wa_app *app, wa_db *db, void *baton, wa_result *r)
     apr_status_t rv = WA_DB_RUN(db, WA_SQL_LOGIN_END, &rows, job->id,
                                 job->user_id, "ended");
 
+    if (strcmp(job->user_id, job->req->principal->user_id)) {
+        e.detail = wa_json_own(job->req->pool,
+                               json_pack("{s:s}", "user_id", job->user_id));
+    }
     if (rv == APR_SUCCESS && !wa_db_affected(rows)) {
         wa_fail(r, WA_E_NOT_FOUND, NULL);
         return APR_SUCCESS;
@@ -278,7 +282,7 @@ wa_code wa_login_end(wa_app *app, const wa_req *req, const char *id,
     end_job job = { req, id, user_id };
     wa_code code;
 
-    if (!wa_id_is_uuid(id)) {
+    if (!wa_id_is_uuid(id) || !wa_id_is_uuid(user_id)) {
         return wa_fail(r, WA_E_NOT_FOUND, NULL);
     }
     code = wa_tx_run(app, req->pool, req->request_id, do_end, &job, r);

@@ -39,7 +39,7 @@ wa_code wa_login_start(wa_app *app, const wa_req *req, const char *username,
 wa_code wa_login_refresh(wa_app *app, const wa_req *req, const char *token,
                          wa_user **user, wa_login **login, wa_result *r);
 
-/** End one login. @param user_id whose it must be, NULL for anybody's
+/** End one login. @param user_id whose it must be
  * @return WA_OK or WA_E_NOT_FOUND, … */
 wa_code wa_login_end(wa_app *app, const wa_req *req, const char *id,
                      const char *user_id, wa_result *r);

@@ -39,6 +39,8 @@ const wa_route wa_routes_api[] = {
     { "POST", "/users/{id}/password", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_password_reset_fields, wa_api_password_reset },
     { "GET",  "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_keys_of_user },
     { "POST", "/users/{id}/keys",     WA_CALLER_ADMIN, WA_SCOPE_ADMIN, SMALL, wa_api_key_fields, wa_api_key_create },
+    { "GET",  "/users/{id}/logins",   WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_logins_of_user },
+    { "DELETE", "/users/{id}/logins/{login_id}", WA_CALLER_ADMIN, WA_SCOPE_ADMIN, 0, NULL, wa_api_login_end_of_user },
 
     { "GET",  "/keys",                WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, 0, NULL, wa_api_keys_own },
     { "POST", "/keys",                WA_CALLER_USER, WA_SCOPE_ACCOUNT_MANAGE, SMALL, wa_api_key_fields, wa_api_own_key_create },

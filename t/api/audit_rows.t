@@ -42,6 +42,9 @@ my %CHANGES = (
     'DELETE /users/{id}' => ['user.delete', 'admin', sub { my $u = new_user(); as_admin(DELETE => "/users/$u->{id}?confirm=$u->{username}") }],
     'POST /users/{id}/password' => ['password.reset', 'admin', sub { as_admin(POST => '/users/' . new_user()->{id} . '/password', { new_password => $PASSWORD }) }],
     'POST /users/{id}/keys' => ['key.create', 'admin', sub { as_admin(POST => "/users/$user->{id}/keys", { name => 'x' }) }],
+    'DELETE /users/{id}/logins/{login_id}' => ['login.end', 'admin', sub {
+        my $id = api(GET => '/auth/me', key => token($user))->{json}{login_id};
+        as_admin(DELETE => "/users/$user->{id}/logins/$id") }],
     'POST /users/{id}/session/init' => ['session.init', 'admin', sub { as_admin(POST => '/users/' . new_user()->{id} . '/session/init', {}) }],
     'POST /keys' => ['key.create', 'user', sub { as_user(POST => '/keys', { name => 'x' }) }],
     'PATCH /keys/{id}' => ['key.rename', 'user', sub { as_user(PATCH => '/keys/' . new_key($user->{id})->{id}, { name => 'y' }) }],

@@ -181,6 +181,66 @@ it "another's login can not be ended" => sub {
     return ([$r->{status}, works($theirs->{access_token})], [404, 200]);
 };
 
+# --- an admin, and others' logins --------------------------------------------------
+
+sub logins_of { my ($id) = @_; return api(GET => "/users/$id/logins", key => admin_token()) }
+sub end_of { my ($id, $login) = @_; return api(DELETE => "/users/$id/logins/$login", key => admin_token()) }
+sub password_user {
+    my $who = new_user(password => 'correct horse battery');
+    my $t = api(POST => '/auth/login', body => { username => $who->{username}, password => 'correct horse battery' })->{json};
+    return ($who, $t->{access_token}, $t->{refresh_token});
+}
+
+it "an admin sees a user's logins, of that user only" => sub {
+    my ($who, $token) = password_user();
+    my $id = login_id($token);
+    my $r = logins_of($who->{id});
+    return ([$r->{status}, $r->{json}{next_cursor}, map { pick($_, qw(id kind address current)) } @{ $r->{json}{data} }],
+        [200, undef, { id => $id, kind => 'token', address => '127.0.0.1', current => false }]);
+};
+it 'of who was never logged in: none' => sub { return (logins_of(new_user()->{id})->{json}{data}, []) };
+it 'ended by an admin: its token is good no more, for any process of the server; the key is' => sub {
+    my ($who, $token, $refresh) = password_user();
+    my $id = login_id($token);
+    my @before = parallel(16, sub { works($token) }, 1 .. 32);
+    my $end = end_of($who->{id}, $id);
+    my @after = parallel(16, sub { works($token) }, 1 .. 32);
+    return ([$end->{status}, $end->{content}, (grep { $_ != 200 } @before), (grep { $_ != 401 } @after), 
+            refresh($refresh)->{status}, works($who->{key}), logins_of($who->{id})->{json}{data}],
+        [204, '', 401, 200, []]);
+};
+it 'so is a cookie' => sub {
+    my $set = header(login(cookie => true), 'Set-Cookie');
+    ($cookie) = $set =~ /=([^;]+)/;
+    my $me = with_cookie(GET => '/auth/me')->{json};
+    return ([end_of($user->{id}, $me->{login_id})->{status}, with_cookie(GET => '/auth/me')->{status}], [204, 401]);
+};
+it 'the audit says whose it was' => sub {
+    my ($who, $token) = password_user();
+    my $id = login_id($token);
+    end_of($who->{id}, $id);
+    return (db("SELECT actor || ' ' || (detail->>'user_id') FROM audit_log WHERE action = 'login.end' AND target_id = '$id'"), "admin $who->{id}");
+};
+it 'not found: one that has ended, that there never was, that is no id, that is of another user, of no user' => sub {
+    my ($who, $token) = password_user();
+    my $id = login_id($token);
+    my $other = new_user();
+    my $absent = '01900000-0000-7000-8000-000000000000';
+    my @r = map { end_of(@$_) } [$who->{id}, $absent], [$who->{id}, 'x'], [$other->{id}, $id], [$absent, $id], ['x', $id];
+    my $still = works($token);
+    end_of($who->{id}, $id);
+    push @r, end_of($who->{id}, $id);
+    my %seen = map { join(' ', $_->{status}, $_->{json}{code}) => 1 } @r, map { logins_of($_) } $absent, 'x';
+    return ([[keys %seen], $still], [['404 not_found'], 200]);
+};
+it 'only for an admin' => sub {
+    my ($who, $token) = password_user();
+    my $id = login_id($token);
+    my $key = new_key($who->{id}, scopes => ['account:manage'])->{key};
+    my @r = map { (api(GET => "/users/$who->{id}/logins", key => $_)->{status}, api(DELETE => "/users/$who->{id}/logins/$id", key => $_)->{status}) } $token, $key;
+    return ([@r, works($token)], [(403) x 4, 200]);
+};
+
 # --- their ends ----------------------------------------------------------------
 
 # The clock is that of the database, so it is its rows that are set back. What

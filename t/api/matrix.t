@@ -46,7 +46,12 @@ my %SAMPLE = (
         return send_text($owner, $friend, 'a sample')->{json}{id};
     },
     media => sub { upload($owner, "a sample\n", 'a.txt', 'text/plain')->{json}{id} },
-    users => sub { new_user()->{id} },
+    users => sub {
+        my ($path) = @_;
+        return new_user()->{id} if $path !~ m{/logins/};
+        my $user = new_user(password => $PASSWORD);
+        return ($user->{id}, login_of($user));
+    },
     webhooks => sub {
         # There are twenty at most.
         db("DELETE FROM webhooks WHERE user_id = '$owner->{id}'");
@@ -69,7 +74,7 @@ sub filled {
     return $path . ($QUERY{$path} // '') if $path !~ /\{/;
     my ($noun) = $path =~ m{\A/(.+?)/\{};
     my $make = $SAMPLE{$noun} || die "no sample of /$noun/{…} in t/api/matrix.t\n";
-    my @ids = $absent ? () : $make->();
+    my @ids = $absent ? () : $make->($path);
     return $path =~ s/\{[^}]*\}/@ids ? shift @ids : $ABSENT/ger;
 }
 

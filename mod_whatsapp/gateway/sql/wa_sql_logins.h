@@ -62,10 +62,10 @@
       " AND l.revoked_at IS NULL AND l.expires_at > now()"                    \
       " AND l.last_used_at > now() - $2::integer * interval '1 s'"            \
       " AND u.is_active")                                                     \
-    /* $1 id, $2 user or NULL for anybody's, $3 why */                        \
+    /* $1 id, $2 user, $3 why */                                              \
     X(LOGIN_END,                                                              \
       "UPDATE logins SET revoked_at = now(), revoked_why = $3"                \
-      " WHERE id = $1 AND ($2::uuid IS NULL OR user_id = $2::uuid)"           \
+      " WHERE id = $1 AND user_id = $2"                                       \
       " AND revoked_at IS NULL AND expires_at > now()")                       \
     /* $1 user, $2 the one to keep or NULL, $3 why */                         \
     X(LOGINS_END_ALL,                                                         \
