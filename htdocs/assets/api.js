@@ -146,7 +146,10 @@ export async function signIn(username, password, onEnd) {
     users: (page, signal) => ask('GET', `/api/users${query(page)}`, { signal }),
     user: (id, signal) => ask('GET', `/api/users/${encodeURIComponent(id)}`, { signal }),
     createUser: (user) => ask('POST', '/api/users', { body: user }),
-    createKey: (userId, key) => ask('POST', `/api/users/${encodeURIComponent(userId)}/keys`, { body: key })
+    createKey: (userId, key) => ask('POST', `/api/users/${encodeURIComponent(userId)}/keys`, { body: key }),
+    /** @return {data, next_cursor}, all on one page */
+    logins: (userId, signal) => ask('GET', `/api/users/${encodeURIComponent(userId)}/logins`, { signal }),
+    endLogin: (userId, id) => ask('DELETE', `/api/users/${encodeURIComponent(userId)}/logins/${encodeURIComponent(id)}`)
   };
 }
 

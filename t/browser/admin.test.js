@@ -147,6 +147,43 @@ test('limits are taken over', async () => {
   await page.close();
 });
 
+test("a user's logins are shown and ended", async () => {
+  const { page, assertQuiet } = await openAdmin();
+  await signIn(page);
+  const name = unique();
+  await createUser(page, name);
+  const logins = page.locator('[data-panel="logins"]');
+  await logins.getByText(`${name} is logged in nowhere`).waitFor();
+
+  const [id] = page.url().match(/[0-9a-f-]{36}/);
+  const password = 'quite another horse battery';
+  const ask = (method, path, body, token) => fetch(`${base}/api${path}`, {
+    method,
+    signal: AbortSignal.timeout(30_000),
+    headers: { ...(body && { 'Content-Type': 'application/json' }), ...(token && { Authorization: `Bearer ${token}` }) },
+    body: body && JSON.stringify(body)
+  });
+  const boss = await (await ask('POST', '/auth/login', admin)).json();
+  assert.equal((await ask('POST', `/users/${id}/password`, { new_password: password }, boss.access_token)).status, 204);
+  const tokens = [];
+  for (let i = 0; i < 2; i += 1) tokens.push((await (await ask('POST', '/auth/login', { username: name, password })).json()).access_token);
+
+  await page.getByRole('link', { name: 'Users', exact: true }).first().click();
+  await page.getByRole('link', { name, exact: true }).click();
+  await until('both logins', async () => (await logins.locator('tbody tr').count()) === 2);
+  await assertAccessible(page, 'logins');
+  await assertFits(page, 'logins');
+  await logins.getByRole('button').first().click(); // the newest
+  await until('one login', async () => (await logins.locator('tbody tr').count()) === 1);
+  const left = [];
+  for (const token of tokens) left.push((await ask('GET', '/auth/me', undefined, token)).status);
+  assert.deepEqual(left, [200, 401]);
+  await logins.getByRole('button').click();
+  await logins.getByText(`${name} is logged in nowhere`).waitFor();
+  assertQuiet();
+  await page.close();
+});
+
 test('a key is shown once, links a phone and sends a message that is followed until it is read', async () => {
   const { page, expect, assertQuiet } = await openAdmin();
   await signIn(page);

@@ -2,6 +2,7 @@
 import { userApi } from '../../assets/api.js';
 import { day, el, number } from '../../assets/dom.js';
 import keyPanel from '../panels/key.js';
+import loginsPanel from '../panels/logins.js';
 import messagePanel from '../panels/message.js';
 import phonePanel from '../panels/phone.js';
 import { backLink, badge } from '../parts.js';
@@ -29,6 +30,7 @@ function tryIt(key, context) {
 
 export default async function user(context) {
   const who = await context.api.user(context.params.id, context.signal);
+  const logins = await loginsPanel({ ...context, user: who });
   const steps = el('div', { class: 'stack steps' });
   const forKey = (key) => steps.append(...tryIt(key, context));
   steps.append(keyPanel({ ...context, user: who, onKey: forKey }));
@@ -41,5 +43,6 @@ export default async function user(context) {
         !who.is_active && badge('bad', 'inactive')),
       el('p', { class: 'soft' }, who.email)),
     facts(who),
-    steps);
+    steps,
+    logins);
 }
