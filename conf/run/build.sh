@@ -5,7 +5,7 @@
 RUN_PACKAGES=(apache2-bin apache2-dev libaprutil1-dbd-pgsql postgresql
     redis-server libpq-dev libhiredis-dev libjansson-dev libcurl4-openssl-dev
     libsodium-dev libqrencode-dev libpng-dev libjwt-dev libssl-dev libmagic-dev
-    libzip-dev
+    libzip-dev libzxcvbn-dev
     gcc libc6-dev make pkg-config curl ca-certificates)
 TEST_PACKAGES=(libapache2-mod-perl2 libwww-perl libjson-perl perl clang-format
     clang-tidy cppcheck shellcheck git chromium)

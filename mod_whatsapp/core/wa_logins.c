@@ -312,8 +312,9 @@ wa_code wa_login_list(wa_app *app, const wa_req *req, const char *user_id,
 
 typedef struct password_job {
     const wa_req *req;
-    const char *user_id;
-    const char *keep; /* a login that goes on, or NULL */
+    const char *user_id, *username;
+    const char *email; /* or NULL */
+    const char *keep;  /* a login that goes on, or NULL */
     const char *action;
     const char *hash;
 } password_job;
@@ -346,8 +347,8 @@ static wa_code set_password(wa_app *app, password_job *job, const char *next,
 {
     apr_pool_t *p = job->req->pool;
     const char *request_id = job->req->request_id;
-    wa_code code = wa_user_hash_password(app, p, "/new_password", next,
-                                         &job->hash, r);
+    wa_code code = wa_user_hash_password(app, p, "/new_password", job->username,
+                                         job->email, next, &job->hash, r);
 
     if (code == WA_OK) {
         code = wa_tx_run(app, p, request_id, do_set_password, job, r);
@@ -363,8 +364,8 @@ wa_code wa_password_change(wa_app *app, const wa_req *req, const char *present,
 {
     const wa_principal *who = req->principal;
     const char *account = lower(req->pool, who->username);
-    password_job job = { req, who->user_id, who->login_id, "password.change",
-                         NULL };
+    password_job job = { req,           who->user_id,      who->username, NULL,
+                         who->login_id, "password.change", NULL };
     wa_user *user;
     wa_code code = check_password(app, req, who->username, account, present,
                                   &user, r);
@@ -373,17 +374,25 @@ wa_code wa_password_change(wa_app *app, const wa_req *req, const char *present,
         return code;
     }
     guard_undo(app, req, WA_SQL_GUARD_FORGET, account);
+    job.email = user->email;
     return set_password(app, &job, next, r);
 }
 
 wa_code wa_password_reset(wa_app *app, const wa_req *req, const char *user_id,
                           const char *next, wa_result *r)
 {
-    password_job job = { req, user_id, NULL, "password.reset", NULL };
+    password_job job = {
+        req, user_id, NULL, NULL, NULL, "password.reset", NULL
+    };
+    wa_user *user;
+    wa_code code = wa_user_get(app, req->pool, req->request_id, user_id, &user,
+                               r);
 
-    if (!wa_id_is_uuid(user_id)) {
-        return wa_fail(r, WA_E_NOT_FOUND, NULL);
+    if (code != WA_OK) {
+        return code;
     }
+    job.username = user->username;
+    job.email = user->email;
     return set_password(app, &job, next, r);
 }
 

@@ -9,6 +9,7 @@
 #include "../base/wa_id.h"
 #include "../base/wa_json.h"
 #include "../base/wa_log.h"
+#include "../gateway/wa_zxcvbn.h"
 #include "wa_audit.h"
 #include "wa_hashing.h"
 #include "wa_tx.h"
@@ -16,6 +17,10 @@
 #define USERNAME_MIN 3
 #define USERNAME_MAX 64
 #define EMAIL_MAX 254 /* RFC 5321 */
+
+/* So many guesses, as a power of two, no password may be found in. Above all
+ * lists of common ones; who tries over the API needs years for them. */
+#define GUESSES_MIN 24
 
 wa_user *wa_user_from_row(apr_pool_t *p, const wa_db_rows *rows, int row)
 {
@@ -86,14 +91,26 @@ static void check_limit(const char *pointer, apr_int64_t *limit,
     }
 }
 
-static wa_code check_password(const char *pointer, const char *password,
+/* Only where one is set: a login tells nothing of a password but whether it
+ * fits. */
+static wa_code check_password(const char *pointer, const char *username,
+                              const char *email, const char *password,
                               wa_result *r)
 {
+    const char *const words[] = { "whatsapp", username, email, NULL };
+
     if (wa_utf8_length(password) < WA_PASSWORD_MIN
         || strlen(password) > WA_PASSWORD_MAX) {
         wa_fail_field(r, pointer, "length",
                       "must have at least %d characters and at most %d bytes",
                       WA_PASSWORD_MIN, WA_PASSWORD_MAX);
+    }
+    else if (wa_zxcvbn_bits(password, words) < GUESSES_MIN) {
+        wa_fail_field(r, pointer, "guessable",
+                      "is among the first that are guessed: common passwords,"
+                      " the user's name, words, dates, rows of keys and"
+                      " repetitions count little; take some words that have"
+                      " nothing to do with each other");
     }
     return r->code;
 }
@@ -103,7 +120,7 @@ static wa_code check_user(wa_user *u, const char *password, wa_result *r)
     wa_user_check_username(u->username, r);
     wa_user_check_email(u->email, r);
     if (password) {
-        check_password("/password", password, r);
+        check_password("/password", u->username, u->email, password, r);
     }
     if (strcmp(u->role, "admin") && strcmp(u->role, "user")) {
         wa_fail_field(r, "/role", "value", "must be admin or user");
@@ -146,10 +163,11 @@ static wa_code hash_password(wa_app *app, apr_pool_t *p, const char *password,
 }
 
 wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
+                              const char *username, const char *email,
                               const char *password, const char **hash,
                               wa_result *r)
 {
-    wa_code code = check_password(pointer, password, r);
+    wa_code code = check_password(pointer, username, email, password, r);
 
     return code == WA_OK ? hash_password(app, p, password, hash, r) : code;
 }

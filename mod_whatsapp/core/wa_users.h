@@ -15,7 +15,8 @@ struct wa_audit_entry;
 #define WA_DEFAULT_MESSAGES_PER_DAY 10000
 #define WA_DEFAULT_REQUESTS_PER_MINUTE 600
 #define WA_LIMIT_MAX 1000000
-#define WA_PASSWORD_MIN 8
+/* In characters; NIST SP 800-63B-4 where there is no second factor. */
+#define WA_PASSWORD_MIN 15
 #define WA_PASSWORD_MAX 256
 
 typedef struct wa_user {
@@ -117,8 +118,11 @@ wa_code wa_user_login(wa_app *app, apr_pool_t *p, const char *request_id,
 
 /** Check a new password and hash it, a few at a time.
  * @param pointer of the field it came in
+ * @param username whose it will be; guessing begins with that, and with email
+ * @param email or NULL
  * @return WA_OK, WA_E_INVALID, WA_E_BUSY_LOGIN */
 wa_code wa_user_hash_password(wa_app *app, apr_pool_t *p, const char *pointer,
+                              const char *username, const char *email,
                               const char *password, const char **hash,
                               wa_result *r);
 

@@ -20,6 +20,7 @@ int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
     wa_audit_entry audit;
     wa_user user;
     wa_code code;
+    int i;
 
     if (wa_secret_read(p, password_file, WA_PASSWORD_MIN, &password)
         != APR_SUCCESS) {
@@ -46,6 +47,12 @@ int wad_create_admin(wa_app *app, apr_pool_t *p, const char *username,
         fprintf(stderr, "whatsappd: %s was not made: %s%s%s\n", username,
                 wa_code_title(code), r->detail ? ": " : "",
                 r->detail ? r->detail : "");
+        for (i = 0; r->errors && i < r->errors->nelts; i++) {
+            const wa_field_error *e = &APR_ARRAY_IDX(r->errors, i,
+                                                     wa_field_error);
+
+            fprintf(stderr, "whatsappd: %s %s\n", e->pointer + 1, e->detail);
+        }
         return EXIT_FAILURE;
     }
     printf("admin %s made\n", username);

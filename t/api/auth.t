@@ -6,7 +6,7 @@ use Digest::SHA qw(hmac_sha256 hmac_sha384 hmac_sha512 sha256);
 use MIME::Base64 qw(decode_base64url encode_base64url);
 use WA::Test;
 
-my $PASSWORD = 'correct horse';
+my $PASSWORD = 'correct horse battery';
 my ($user, $token);
 
 # Who fails often must wait; that is none of these tests' business.

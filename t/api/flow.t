@@ -30,7 +30,7 @@ step 'login gives an access token' => sub {
 
 step 'a user is made' => sub {
     my $res = api(POST => '/users', key => $token, body => {
-        username => $NAME, email => "$NAME\@example.org", password => 'a long password',
+        username => $NAME, email => "$NAME\@example.org", password => 'a password long enough',
         max_messages_per_minute => 100, max_messages_per_day => 1000, max_requests_per_minute => 100000 });
     $user = $res->{json};
     my $want = {

@@ -163,7 +163,7 @@ it 'the day is counted anew from what is stored when Redis has forgotten' => sub
 
 # Apaches that believe X-Forwarded-For, so that each test has addresses of its own.
 my $LEFT = 5;
-my $PASSWORD = 'correct horse';
+my $PASSWORD = 'correct horse battery';
 my ($few, $off, $person, $count);
 
 sub address { return '198.51.100.' . ++$count }

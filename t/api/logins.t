@@ -219,7 +219,7 @@ it 'the audit says whose it was' => sub {
     my ($who, $token) = password_user();
     my $id = login_id($token);
     end_of($who->{id}, $id);
-    return (db("SELECT actor || ' ' || (detail->>'user_id') FROM audit_log WHERE action = 'login.end' AND target_id = '$id'"), "admin $who->{id}");
+    return (db("SELECT actor || ' ' || (detail::jsonb->>'user_id') FROM audit_log WHERE action = 'login.end' AND target_id = '$id'"), "admin $who->{id}");
 };
 it 'not found: one that has ended, that there never was, that is no id, that is of another user, of no user' => sub {
     my ($who, $token) = password_user();
@@ -291,6 +291,41 @@ it 'a short one is refused' => sub {
     my $r = api(POST => '/auth/password', key => $t->{access_token}, body => { current_password => $PASSWORD, new_password => 'short' });
     return ($r->{status}, 422);
 };
+my %GUESSED = (
+    'a common one twice' => 'passwordpassword', 'digits in a row' => '123456789012345', 'a row of keys' => 'qwertyuiopasdfgh',
+    'one letter' => 'a' x 40, 'with figures for letters' => 'P@ssw0rdP@ssw0rd1', 'our own name' => 'WhatsAppWhatsApp1',
+);
+for my $what (sort keys %GUESSED) {
+    it "one that is guessed soon is refused, and nothing changed: $what" => sub {
+        my $t = tokens();
+        my $bad = $GUESSED{$what};
+        my $n = unique('u');
+        my @r = (api(POST => '/auth/password', key => $t->{access_token}, body => { current_password => $PASSWORD, new_password => $bad }),
+            api(POST => "/users/$user->{id}/password", key => admin_token(), body => { new_password => $bad }),
+            api(POST => '/users', key => admin_token(), body => { username => $n, email => "$n\@example.org", password => $bad }));
+        return ([(map { ($_->{status}, map { "$_->{pointer} $_->{code}" } @{ $_->{json}{errors} || [] }) } @r), login()->{status},
+                db("SELECT count(*) FROM users WHERE username = '$n'")],
+            [(422, '/new_password guessable') x 2, 422, '/password guessable', 200, 0]);
+    };
+}
+it "nor is the user's name or address a password" => sub {
+    my $n = unique('quite-a-long-name-');
+    my @r = map { api(POST => '/users', key => admin_token(), body => { username => $n, email => "$n\@example.org", password => $_ }) }
+        $n, uc $n, "$n$n", "$n\@example.org";
+    return ([map { ($_->{status}, $_->{json}{errors}[0]{code}) } @r], [(422, 'guessable') x 4]);
+};
+it 'whoever has such a password from earlier logs in with it' => sub {
+    my $who = new_user();
+    # Of 'password', at today's cost.
+    db("UPDATE users SET password_hash = '\$argon2id\$v=19\$m=19456,t=2,p=1\$OkK6Ycbe0vOvV2JMxvJNpQ\$fIpMb3Yt3vEZpEpgaC9sAyzdnt27JrMFloJ7v6ceUug' WHERE id = '$who->{id}'");
+    return (api(POST => '/auth/login', body => { username => $who->{username}, password => 'password' })->{status}, 200);
+};
+it 'fourteen characters are too few, fifteen are enough, whatever their bytes' => sub {
+    my @r = map { api(POST => "/users/$user->{id}/password", key => admin_token(), body => { new_password => $_ }) }
+        'xK7 qFm2 Zt9 w', "\x{e4}\x{f6}\x{fc}\x{20ac} qFm2 Zt9", 'xK7 qFm2 Zt9 wB';
+    $PASSWORD = 'xK7 qFm2 Zt9 wB';
+    return ([map { ($_->{status}, $_->{json} ? $_->{json}{errors}[0]{code} : ()) } @r], [422, 'length', 422, 'length', 204]);
+};
 it 'an admin sets a new one, and all logins end' => sub {
     my $t = tokens();
     admin(POST => "/users/$user->{id}/password", { new_password => 'set by the admin' });
@@ -303,7 +338,7 @@ it 'an admin sets a new one, and all logins end' => sub {
 # Of the first password, at a lower cost than today's.
 my $STALE = '$argon2id$v=19$m=8192,t=1,p=1$KzFUD99QIKAzou3F25rz7Q$/yngdkaSlsNvDnYyiS0vNW9F17HJePHbFVFSEDdSm4E';
 sub hash_of { my ($who) = @_; return db("SELECT password_hash FROM users WHERE id = '$who->{id}'") }
-sub version_of { my ($who) = @_; return db("SELECT version || ' ' || updated_at || ' ' || password_changed_at FROM users WHERE id = '$who->{id}'") }
+sub version_of { my ($who) = @_; return db("SELECT concat_ws(' ', version, updated_at, password_changed_at) FROM users WHERE id = '$who->{id}'") }
 
 it 'a hash at a lower cost is replaced by a login, and by nothing else; nobody else notices' => sub {
     my $who = new_user(password => 'correct horse battery');

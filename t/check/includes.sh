@@ -93,6 +93,7 @@ none 'each library only behind its own file' "$(printf '%s\n' "$includes" | awk 
         door["qrencode.h"] = "base/wa_qr.c"
         door["magic.h"] = "gateway/wa_magic.c"
         door["zip.h"] = "gateway/wa_zip.c"
+        door["zxcvbn.h"] = "gateway/wa_zxcvbn.c"
         door["png.h"] = "base/wa_qr.c"
         split("assert ctype errno fcntl inttypes limits locale math poll pthread setjmp signal " \
               "stdarg stddef stdint stdio stdlib string strings time unistd netdb", c, " ")

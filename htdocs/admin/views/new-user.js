@@ -48,7 +48,7 @@ export default function newUser({ api, announce }) {
     control: el('select', {}, el('option', { value: 'user' }, 'user'), el('option', { value: 'admin' }, 'admin'))
   });
   const password = field({
-    name: 'password', label: 'Password', optional: true, hint: 'At least 8 characters; without one nobody can sign in as this user',
+    name: 'password', label: 'Password', optional: true, hint: 'At least 15 characters, best some words that have nothing to do with each other; without one nobody can sign in as this user',
     control: el('input', { type: 'password', autocomplete: 'new-password', maxlength: 256 })
   });
   const limits = LIMITS.map(limitField);
