@@ -3,6 +3,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Temp ();
 use WA::Test;
 
 my $PASSWORD = 'correct horse battery';
@@ -308,6 +309,14 @@ for my $what (sort keys %GUESSED) {
             [(422, '/new_password guessable') x 2, 422, '/password guessable', 200, 0]);
     };
 }
+it 'nor does whatsappd make an admin of it, and it says why' => sub {
+    my $file = File::Temp->new;
+    print {$file} "passwordpassword\n";
+    close $file or die "$file: $!\n";
+    my $n = unique('boss');
+    my $said = eval { command("$ENV{WA_TEST_BUILD_DIR}/whatsappd", '-c', $ENV{WA_TEST_WHATSAPPD_CONF}, '--create-admin', $n, '--password-file', "$file"); 1 } ? 'made' : $@;
+    return ([$said, db("SELECT count(*) FROM users WHERE username = '$n'")], [qr/$n was not made: .*\nwhatsappd: password is among the first that are guessed/, 0]);
+};
 it "nor is the user's name or address a password" => sub {
     my $n = unique('quite-a-long-name-');
     my @r = map { api(POST => '/users', key => admin_token(), body => { username => $n, email => "$n\@example.org", password => $_ }) }
