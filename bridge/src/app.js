@@ -15,6 +15,8 @@ import { sessionRoutes } from './routes/sessions.js';
 
 const BODY_BYTES = 1024 * 1024;
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+// As the module makes it; its first part is the trace's id.
+const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 function digest(text) {
   return createHash('sha256').update(text).digest();
@@ -39,6 +41,10 @@ export function buildApp(context) {
     bodyLimit: BODY_BYTES,
     requestIdHeader: false,
     genReqId: ({ headers }) => (REQUEST_ID.test(headers['x-request-id'] ?? '') ? headers['x-request-id'] : randomUUID()),
+    childLoggerFactory: (parent, bindings, options, raw) => {
+      const trace = TRACEPARENT.exec(raw.headers.traceparent ?? '')?.[1];
+      return parent.child(trace ? { ...bindings, trace_id: trace } : bindings, options);
+    },
     // Connections are kept by the module's pool; it, not the bridge, decides when one is too old.
     keepAliveTimeout: 72000,
     forceCloseConnections: 'idle',

@@ -8,6 +8,7 @@
 #include <util_filter.h>
 
 #include "../base/wa_id.h"
+#include "../base/wa_trace.h"
 #include "../flow/wa_flow.h"
 
 static const char *header(const wa_req *req, const char *name)
@@ -84,6 +85,13 @@ static apr_off_t declared_length(request_rec *r)
         return -1;
     }
     return n;
+}
+
+/* For the access log: %{WHATSAPP_REQUEST_ID}e and %{WHATSAPP_TRACE_ID}e. */
+static void note_ids(request_rec *r, const char *id, const wa_trace *trace)
+{
+    apr_table_setn(r->subprocess_env, "WHATSAPP_REQUEST_ID", id);
+    apr_table_setn(r->subprocess_env, "WHATSAPP_TRACE_ID", trace->id);
 }
 
 /* The path below the mount, or NULL when the mount is not in it. */
@@ -250,14 +258,16 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
     const char *path = below(r, mount);
     wa_req *req = apr_pcalloc(r->pool, sizeof(*req));
     wa_resp *resp = wa_resp_make(r->pool);
+    const wa_trace *trace;
     apr_off_t bytes;
 
     if (!path) {
         return DECLINED;
     }
     adapt(r, path, req);
-    /* For the access log: %{WHATSAPP_REQUEST_ID}e. */
-    apr_table_setn(r->subprocess_env, "WHATSAPP_REQUEST_ID", req->request_id);
+    trace = wa_trace_make(r->pool, header(req, "traceparent"), req->request_id);
+    note_ids(r, req->request_id, trace);
+    wa_trace_set(trace);
     if (app) {
         wa_flow_run(app, table, req, resp);
     }
@@ -272,5 +282,6 @@ int mod_whatsapp_answer(request_rec *r, wa_app *app, const wa_route *table,
     if (app && table == wa_routes_api) {
         wa_flow_log(app, req, resp, r->method, bytes);
     }
+    wa_trace_set(NULL);
     return OK;
 }

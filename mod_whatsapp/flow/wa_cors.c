@@ -8,7 +8,7 @@
 /* What a client may send besides what every page may. */
 #define REQUEST_HEADERS                                                        \
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match,"   \
-    " Last-Event-ID, Prefer, Range, X-API-Key, X-Request-ID"
+    " Last-Event-ID, Prefer, Range, traceparent, X-API-Key, X-Request-ID"
 
 /* What a script may see besides what it always may. */
 #define RESPONSE_HEADERS                                                       \

@@ -7,6 +7,7 @@
 #include "../base/wa_id.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "../base/wa_trace.h"
 #include "wa_bridge.h"
 
 #define CALL_TIMEOUT apr_time_from_sec(10)
@@ -31,7 +32,7 @@ typedef struct exchange {
 
 static const apr_table_t *make_headers(const exchange *x, int with_body)
 {
-    apr_table_t *t = apr_table_make(x->p, 3);
+    apr_table_t *t = apr_table_make(x->p, 4);
 
     apr_table_setn(t, "Authorization",
                    apr_pstrcat(x->p, "Bearer ", x->b->secret, NULL));
@@ -41,6 +42,7 @@ static const apr_table_t *make_headers(const exchange *x, int with_body)
     if (x->request_id) {
         apr_table_setn(t, "X-Request-ID", x->request_id);
     }
+    apr_table_setn(t, "traceparent", wa_trace_parent(x->p, x->request_id));
     return t;
 }
 

@@ -114,7 +114,7 @@ it 'it tells the methods of that path' => sub {
 };
 it 'it tells the headers that the API reads' => sub {
     my %names = map { lc, 1 } split /,\s*/, header(preflight('/auth/me', $OURS, 'GET'), 'Access-Control-Allow-Headers');
-    return ([grep { !$names{ lc $_ } } qw(Authorization Content-Type X-API-Key X-Request-ID If-Match Prefer Idempotency-Key)], []);
+    return ([grep { !$names{ lc $_ } } qw(Authorization Content-Type X-API-Key X-Request-ID traceparent If-Match Prefer Idempotency-Key)], []);
 };
 it 'but not that of the cookie, which never comes along' => sub {
     return (header(preflight('/auth/me', $OURS, 'GET'), 'Access-Control-Allow-Headers') =~ /csrf|cookie/i ? 1 : 0, 0);

@@ -163,6 +163,7 @@ static void test_request(void)
        "method and path");
     ok(strstr(seen, "\r\nAuthorization: Bearer s3cret\r\n") != NULL, "secret");
     ok(strstr(seen, "\r\nX-Request-ID: req-7\r\n") != NULL, "request id");
+    ok(strstr(seen, "\r\ntraceparent: 00-") != NULL, "traceparent");
     ok(strstr(seen, "\r\nContent-Type: application/json\r\n") != NULL, "type");
     body = strstr(seen, "\r\n\r\n") + 4;
     is_int(wa_json_parse(&j, body, strlen(body), r), WA_OK, "JSON");

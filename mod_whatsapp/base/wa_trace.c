@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wa_trace.h"
+
+#include <string.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "wa_crypto.h"
+#include "wa_id.h"
+
+/* version "-" trace id "-" parent id "-" flags */
+#define TRACE_AT 3
+#define TRACE_LEN 32
+#define PARENT_AT 36
+#define PARENT_LEN 16
+#define FLAGS_AT 53
+#define LEN 55
+
+static __thread const wa_trace *current;
+
+static int is_hex(const char *s, apr_size_t len)
+{
+    return strspn(s, "0123456789abcdef") >= len;
+}
+
+static int is_id(const char *s, apr_size_t len)
+{
+    return is_hex(s, len) && strspn(s, "0") < len;
+}
+
+/* Versions to come may have more behind a further "-"; ff will be none. */
+static int is_valid(const char *s)
+{
+    apr_size_t len = s ? strlen(s) : 0;
+
+    return len >= LEN && is_hex(s, 2) && strncmp(s, "ff", 2)
+           && (len == LEN || (strncmp(s, "00", 2) && s[LEN] == '-'))
+           && s[TRACE_AT - 1] == '-' && is_id(s + TRACE_AT, TRACE_LEN)
+           && s[PARENT_AT - 1] == '-' && is_id(s + PARENT_AT, PARENT_LEN)
+           && s[FLAGS_AT - 1] == '-' && is_hex(s + FLAGS_AT, 2);
+}
+
+/* Bytes that aren't all 0, in hex. */
+static const char *new_id(apr_pool_t *p, apr_size_t size)
+{
+    unsigned char b[TRACE_LEN / 2];
+
+    wa_random(b, size);
+    b[size - 1] |= 1;
+    return wa_hex(p, b, size);
+}
+
+static const char *id_of(apr_pool_t *p, const char *request_id)
+{
+    char *id;
+    int i, n = 0;
+
+    if (!wa_id_is_uuid(request_id)) {
+        return new_id(p, TRACE_LEN / 2);
+    }
+    id = apr_pcalloc(p, TRACE_LEN + 1);
+    for (i = 0; request_id[i]; i++) {
+        if (request_id[i] != '-') {
+            id[n++] = (char)apr_tolower(request_id[i]);
+        }
+    }
+    return is_id(id, TRACE_LEN) ? id : new_id(p, TRACE_LEN / 2);
+}
+
+const wa_trace *wa_trace_make(apr_pool_t *p, const char *traceparent,
+                              const char *request_id)
+{
+    wa_trace *t = apr_pcalloc(p, sizeof(*t));
+
+    if (is_valid(traceparent)) {
+        t->id = apr_pstrmemdup(p, traceparent + TRACE_AT, TRACE_LEN);
+        t->sampled = strchr("13579bdf", traceparent[FLAGS_AT + 1]) != NULL;
+    }
+    else {
+        t->id = id_of(p, request_id);
+    }
+    return t;
+}
+
+void wa_trace_set(const wa_trace *trace)
+{
+    current = trace;
+}
+
+const char *wa_trace_parent(apr_pool_t *p, const char *request_id)
+{
+    const wa_trace *t = current ? current : wa_trace_make(p, NULL, request_id);
+
+    return apr_psprintf(p, "00-%s-%s-%s", t->id, new_id(p, PARENT_LEN / 2),
+                        t->sampled ? "01" : "00");
+}
