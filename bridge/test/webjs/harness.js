@@ -143,12 +143,12 @@ export async function openAccount(t, world, { times = {}, skip = [], webjs = {},
   return opened;
 }
 
-/** The process of a browser's page. */
-export function rendererOf(browserPid) {
+/** The processes of a browser's pages: its own one, and what Chromium keeps in reserve for the next. */
+export function renderersOf(browserPid) {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .find((pid) => {
+    .filter((pid) => {
       try {
         // A process made by the zygote has its words in one.
         const words = readFileSync(`/proc/${pid}/cmdline`, 'latin1');
