@@ -3,7 +3,7 @@
  * also on this disk, so that the calls can wait and be repeated.
  */
 /** A copy that is some moments old is as good as one that is some milliseconds old: neither is clean after a crash. */
-const GATHER_MS = 500;
+const GATHER_MS = 100;
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 3000;
@@ -47,8 +47,8 @@ export class Replicator {
     }
   }
 
-  /** As changed(), and somebody waits for it. */
-  changedAtLast(map) {
+  /** As changed(), and it must not wait for others. */
+  changedInAHurry(map) {
     this.#hurry = true;
     this.changed(map);
     this.#wake?.();

@@ -130,9 +130,9 @@ export class ReplicatedMap {
     return JSON.parse(open(this.#valueKey, this.#session, Buffer.from(sealed, 'base64')).toString());
   }
 
-  #changed() {
+  #changed(now = this.#closing) {
     if (this.#hold?.copied && !this.#done) {
-      this.#replicator[this.#closing ? 'changedAtLast' : 'changed'](this);
+      this.#replicator[now ? 'changedInAHurry' : 'changed'](this);
     }
   }
 
@@ -204,12 +204,13 @@ export class ReplicatedMap {
     return this.#local.size;
   }
 
-  apply(changes) {
+  /** As DurableMap's. @param {{copyNow?: boolean}} [options] the copy shall not wait for other changes */
+  apply(changes, { copyNow = this.#closing } = {}) {
     this.#local.apply(changes);
     for (const [key] of changes) {
       this.#dirty.add(key);
     }
-    this.#changed();
+    this.#changed(copyNow);
   }
 
   get settled() {

@@ -78,6 +78,16 @@ test('what is closed is copied at once, however long changes are gathered', asyn
   assert.equal(table.keys(session).size, 1);
 });
 
+test('what says who is linked is copied at once, with all that came before', async (t) => {
+  const { open, bridge, table, session } = stage(t);
+  const a = await open(bridge({ gatherMs: 600000 }));
+  a.apply([['one', '1']]);
+  await new Promise((resolve) => setImmediate(resolve));
+  a.apply([['creds', 'linked']], { copyNow: true });
+  await eventually(() => table.keys(session).size === 2, 'copied');
+  await a.close();
+});
+
 test('what is stored has neither names nor values in it', async (t) => {
   const { open, bridge, table, session } = stage(t);
   const a = await open(bridge());

@@ -65,8 +65,9 @@ export class SignalStore {
     return text ? this.#decode('creds', text) : this.#baileys.initAuthCreds();
   }
 
+  /** They say who is linked: without them a copy is of no use. */
   writeCreds(creds) {
-    this.#map.apply([[CREDS, this.#encode(creds)]]);
+    this.#map.apply([[CREDS, this.#encode(creds)]], { copyNow: true });
   }
 
   /** A view for one socket; detached, it takes no more writes of a socket that is dead. */
