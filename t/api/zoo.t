@@ -21,11 +21,11 @@ sub ask {
     return api($op->{method}, $path, $by{ $op->{caller} } ? (key => $by{ $op->{caller} }) : (), %o);
 }
 
-# What is stored: a sum of each table, but for those that each request moves; of
+# What is stored: a sum of each table, but for those that each request moves, or whatsappd alone; of
 # what sessions of other files may move meanwhile the number of rows.
 sub stored {
     my @tables = db("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
-        AND table_name !~ '^(request_log|usage_|workers|bridges|logins|login_failures|event|schema_migrations)' ORDER BY 1");
+        AND table_name !~ '^(request_log|usage_|workers|bridges|logins|login_failures|event|schema_migrations|webhook_attempts)' ORDER BY 1");
     my $sum = sub { "|| ' ' || coalesce(md5(string_agg($_[0], ' ' ORDER BY $_[0])), '')" };
     my %columns = (webhooks => "(to_jsonb(t) - '{seen_seq,failing_since}'::text[])::text"); # what deliveries move
     return { map {
