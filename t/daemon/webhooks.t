@@ -24,8 +24,13 @@ sub delivered_as {
     my ($h, $id, $wanted) = @_;
     return wait_until { my $d = delivery($h, $id); $wanted->($d) ? $d : undef } 40, "delivery $id";
 }
-# What waits for its next attempt is due now.
-sub hurry { my ($h) = @_; db("UPDATE webhook_deliveries SET next_attempt_at = now() WHERE webhook_id = '$h->{id}' AND state = 'pending'"); return }
+# What waits for its next attempt is due now; what whatsappd writes to at this moment is none of that, and it writes in an order of its own.
+sub hurry {
+    my ($h) = @_;
+    db("UPDATE webhook_deliveries SET next_attempt_at = now() WHERE id IN
+        (SELECT id FROM webhook_deliveries WHERE webhook_id = '$h->{id}' AND state = 'pending' FOR UPDATE SKIP LOCKED)");
+    return;
+}
 sub waiting { my ($h) = @_; return db("SELECT count(*) FROM webhook_deliveries WHERE webhook_id = '$h->{id}' AND state = 'pending'") }
 # The user's feed from where the tests began: [number, id, type, data].
 sub feed {
