@@ -80,7 +80,7 @@ static void borrow_failed(const wa_db *db, apr_status_t rv, apr_time_t since)
 apr_status_t wa_db_open(wa_db **db, apr_pool_t *p, const wa_db_pool *pool)
 {
     wa_db *d = apr_pcalloc(p, sizeof(*d));
-    apr_time_t since = apr_time_now();
+    apr_time_t since;
     apr_status_t rv;
 
     *db = NULL;
@@ -89,6 +89,7 @@ apr_status_t wa_db_open(wa_db **db, apr_pool_t *p, const wa_db_pool *pool)
     if (!wa_db_breaker_enter(pool->breaker, &d->probe)) {
         return APR_ECONNREFUSED;
     }
+    since = apr_time_now();
     if (APR_SUCCESS != (rv = borrow(d))) {
         borrow_failed(d, rv, since);
         return rv;

@@ -72,7 +72,8 @@ void wa_db_conn_forget(wa_db_conn *conn);
 apr_status_t wa_db_connect(struct pg_conn **pg, const char *conninfo,
                            apr_time_t deadline);
 
-/** May a connection be borrowed? @param probe set when the caller is the one
+/** May a connection be borrowed? Waits up to 500 ms for what somebody learns
+ * who tries just now. @param probe set when the caller is the one
  * that tries whether the database is back; it must report or release */
 int wa_db_breaker_enter(wa_db_breaker *b, int *probe);
 /** The database answered: closed again. */

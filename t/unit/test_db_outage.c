@@ -7,6 +7,7 @@
 #include <apr_file_io.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 #include <libpq-fe.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -223,6 +224,42 @@ static void test_probe(const wa_db_pool *pool)
     is_int(ping(pool), APR_SUCCESS, "everybody again");
 }
 
+static void *APR_THREAD_FUNC open_beside(apr_thread_t *thread, void *data)
+{
+    apr_pool_t *p = apr_thread_pool_get(thread);
+    wa_db *db;
+    apr_status_t rv = wa_db_open(&db, p, data);
+
+    wa_db_close(db);
+    apr_thread_exit(thread, rv);
+    return NULL;
+}
+
+/* The outage is long over, and this process has not noticed: whoever comes
+ * beside the first is not refused on old news. */
+static void test_beside_probe(const wa_db_pool *pool)
+{
+    apr_thread_t *beside[4];
+    apr_status_t rv, worst = APR_SUCCESS;
+    wa_db *probe;
+    int i;
+
+    wa_db_breaker_trip(pool->breaker);
+    apr_sleep(MSEC(1050));
+    is_int(wa_db_open(&probe, root, pool), APR_SUCCESS, "the probe");
+    for (i = 0; i < 4; i++) {
+        apr_thread_create(&beside[i], NULL, open_beside, (void *)pool, root);
+    }
+    apr_sleep(MSEC(100));
+    is_int(WA_DB_RUN(probe, WA_SQL_PING, NULL, ), APR_SUCCESS, "an answer");
+    wa_db_close(probe);
+    for (i = 0; i < 4; i++) {
+        apr_thread_join(&rv, beside[i]);
+        worst = rv ? rv : worst;
+    }
+    is_int(worst, APR_SUCCESS, "and so have they who came beside it");
+}
+
 /* A port where connections are taken by the kernel and nobody speaks. */
 static void test_black_hole(void)
 {
@@ -269,6 +306,7 @@ int main(void)
     test_hung(&fixed, "fixed");
     test_hung_postmaster(conninfo, &fixed);
     test_probe(&own);
+    test_beside_probe(&own);
     test_black_hole();
     return tap_done();
 }
