@@ -214,38 +214,53 @@ export class CommitLog {
     const old = await this.#begin();
     await this.#committing;
     const path = join(this.#dir, fileName(old.number));
+    let whole = true;
     try {
       await Promise.all([...old.touched].map((log) => log.sync()));
     } catch (error) {
       this.#onError(error);
-      await this.#applyAtLast(path);
+      whole = await this.#applyAtLast(path);
     }
     await old.handle.close();
-    await unlink(path);
+    if (whole) {
+      await unlink(path);
+    }
   }
 
-  /** After a failed fsync the page cache can't be trusted: what is in the file is written once more. */
+  /**
+   * After a failed fsync the page cache can't be trusted: what is in the file is written once more. Not at the end: the
+   * file stays then, for the next start.
+   */
   async #applyAtLast(path) {
-    for (;;) {
+    while (!this.#closed) {
       await delay(RETRY_MS);
       try {
         await this.#apply(path);
-        return;
+        return true;
       } catch (error) {
         this.#onError(error);
       }
     }
+    return false;
   }
 
   #changeWhenFull() {
     if (this.#end > this.#fileBytes && !this.#changing && !this.#closed) {
       this.#changing = this.#change()
-        .catch((error) => {
-          this.#onError(error);
-          return delay(RETRY_MS);
-        })
-        .finally(() => {
+        .then(
+          () => false,
+          async (error) => {
+            this.#onError(error);
+            await delay(RETRY_MS);
+            return true;
+          },
+        )
+        .then((again) => {
           this.#changing = null;
+          if (again) {
+            // Nobody else would: a file that is given up takes no commits.
+            this.#changeWhenFull();
+          }
         });
     }
   }
@@ -301,6 +316,11 @@ export class CommitLog {
   }
 
   async #commit(group) {
+    if (!this.usable) {
+      // The file was given up while these gathered.
+      group.forEach(({ log, part }) => log.failed(part));
+      return;
+    }
     const handle = this.#handle;
     try {
       const bytes = this.#encode(group.map(({ part }) => part));
@@ -357,8 +377,8 @@ export class CommitLog {
   async close() {
     clearTimeout(this.#timer);
     await this.#running;
-    await this.#changing;
     this.#closed = true;
+    await this.#changing;
     clearTimeout(this.#timer);
     await this.#handle.close();
     if (!this.#touched.size) {

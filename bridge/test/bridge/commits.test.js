@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { CommitLog } from '../../src/storage/commit-log.js';
@@ -190,6 +190,64 @@ test('without the commit log the logs go to the disk by themselves', async (t) =
   await commits.close();
   assert.deepEqual(await read(t, null, dir, 'a.log'), ['a 1', 'a 2']);
   assert.deepEqual(await read(t, null, dir, 'b.log'), ['b 1', 'b 2']);
+});
+
+test('what comes while an fsync fails is not written into the file that is given up', async (t) => {
+  let fail;
+  const { dir, logs: [a, b] } = await twoLogs(t, { sync: () => (fail ? Promise.resolve() : new Promise((resolve, reject) => (fail = reject))) });
+  const first = join(dir, committed(dir)[0]);
+  const start = readFileSync(first).subarray(0, HEADER);
+  // So that the file is still there: it goes when both are on the disk.
+  let go;
+  a.sync = b.sync = () => new Promise((resolve) => (go = resolve));
+  a.append(Buffer.from('a 1'));
+  const flushed = a.flush();
+  await eventually(() => fail, 'the fsync');
+  b.append(Buffer.from('b 1'));
+  const second = b.flush();
+  fail(new Error('no disk'));
+  await Promise.all([flushed, second]);
+  assert.deepEqual(readFileSync(first).subarray(0, HEADER), start);
+  await eventually(() => go, 'the next file');
+  go();
+  assert.deepEqual(await read(t, null, powerCut(t, dir), 'a.log'), ['a 1']);
+  assert.deepEqual(await read(t, null, powerCut(t, dir), 'b.log'), ['b 1']);
+});
+
+test('no room for another file: it is tried again until there is some', async (t) => {
+  const errors = [];
+  let broken = true;
+  const { dir, commits, logs: [a] } = await twoLogs(t, {
+    onError: (error) => errors.push(error.code ?? error.message),
+    sync: async () => {
+      if (broken) {
+        broken = false;
+        throw new Error('no disk');
+      }
+    },
+  });
+  const next = join(dir, 'commits-000000000002.log');
+  mkdirSync(next);
+  a.append(Buffer.from('a 1'));
+  await a.flush();
+  await eventually(() => errors.filter((error) => error === 'EISDIR').length > 1, 'tried twice');
+  assert.ok(!commits.usable);
+  rmdirSync(next);
+  await eventually(() => commits.usable, 'another file');
+  await eventually(() => committed(dir).length === 1, 'and that one alone');
+  assert.deepEqual(await read(t, null, powerCut(t, dir), 'a.log'), ['a 1']);
+});
+
+test('closed while there is no room for another file: it ends, and nothing is lost', async (t) => {
+  const { dir, commits, logs: [a, b] } = await twoLogs(t, { fileBytes: 0 });
+  mkdirSync(join(dir, 'commits-000000000002.log'));
+  a.append(Buffer.from('a 1'));
+  await a.flush();
+  await a.close();
+  await b.close();
+  await commits.close();
+  assert.deepEqual(committed(dir), ['commits-000000000002.log']);
+  assert.deepEqual(await read(t, null, dir, 'a.log'), ['a 1']);
 });
 
 test('a file that was made anew in the place of another does not get the other\'s records', async (t) => {
