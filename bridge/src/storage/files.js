@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdir, open as openFile, readFile, rename } from 'node:fs/promises';
+import { mkdir, open as openFile, readFile, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { deriveKey, open, seal } from '../crypto.js';
@@ -36,14 +36,20 @@ export async function replaceFile(path, content, { durable = true } = {}) {
   const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   const handle = await openFile(temporary, 'wx', 0o600);
   try {
-    await handle.writeFile(content);
-    if (durable) {
-      await handle.sync();
+    try {
+      await handle.writeFile(content);
+      if (durable) {
+        await handle.sync();
+      }
+    } finally {
+      await handle.close();
     }
-  } finally {
-    await handle.close();
+    await rename(temporary, path);
+  } catch (error) {
+    // On a full disk it is tried again and again, under another name each time.
+    await unlink(temporary).catch(() => {});
+    throw error;
   }
-  await rename(temporary, path);
   if (durable) {
     await syncDirectory(dirname(path));
   }

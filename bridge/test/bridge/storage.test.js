@@ -3,14 +3,14 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { deriveKey, open, seal } from '../../src/crypto.js';
 import { MediaLog } from '../../src/sessions/media-log.js';
 import { SentLog } from '../../src/sessions/sent-log.js';
 import { DurableMap } from '../../src/storage/durable-map.js';
-import { readSealed, writeSealed, writeStream } from '../../src/storage/files.js';
+import { readSealed, replaceFile, writeSealed, writeStream } from '../../src/storage/files.js';
 import { lockDirectory } from '../../src/storage/lock.js';
 import { RecordLog } from '../../src/storage/record-log.js';
 import { temporaryDirectory } from './lib/processes.js';
@@ -49,6 +49,13 @@ test('a file whose stream fails at once can be removed, and stays so', async (t)
   assert.deepEqual(readdirSync(dir), []);
   await writeStream(join(dir, 'whole'), [Buffer.from('a'), Buffer.from('b')]);
   assert.equal(readFileSync(join(dir, 'whole'), 'utf8'), 'ab');
+});
+
+test('a file that can not be replaced leaves nothing of the new one', async (t) => {
+  const dir = temporaryDirectory(t);
+  mkdirSync(join(dir, 'acked'));
+  await assert.rejects(replaceFile(join(dir, 'acked'), '1', { durable: false }), { code: 'EISDIR' });
+  assert.deepEqual(readdirSync(dir), ['acked']);
 });
 
 test('sealed data opens only as it was sealed', () => {
