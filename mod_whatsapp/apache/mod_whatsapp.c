@@ -184,6 +184,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     mod_whatsapp_errors_register();
+    mod_whatsapp_media_register();
 }
 
 module AP_MODULE_DECLARE_DATA whatsapp_module = {

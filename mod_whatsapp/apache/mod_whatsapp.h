@@ -42,6 +42,9 @@ int mod_whatsapp_is_ours(const char *handler);
  * ours. */
 void mod_whatsapp_errors_register(void);
 
+/** Register the check that no document root has users' files in it. */
+void mod_whatsapp_media_register(void);
+
 /** Write what this child was configured with into the audit, in a thread that
  * ends before pchild does. */
 void mod_whatsapp_note_configuration(wa_app *app, apr_pool_t *pchild,

@@ -87,11 +87,16 @@ static apr_off_t declared_length(request_rec *r)
     return n;
 }
 
-/* For the access log: %{WHATSAPP_REQUEST_ID}e and %{WHATSAPP_TRACE_ID}e. */
+/* For the access log: %{WHATSAPP_REQUEST_ID}e and %{WHATSAPP_TRACE_ID}e; for
+ * what other modules log of the request: %L of ErrorLogFormat, unless one has
+ * made an id before. */
 static void note_ids(request_rec *r, const char *id, const wa_trace *trace)
 {
     apr_table_setn(r->subprocess_env, "WHATSAPP_REQUEST_ID", id);
     apr_table_setn(r->subprocess_env, "WHATSAPP_TRACE_ID", trace->id);
+    if (!r->log_id) {
+        r->log_id = id;
+    }
 }
 
 /* The path below the mount, or NULL when the mount is not in it. */

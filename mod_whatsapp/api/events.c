@@ -95,6 +95,9 @@ json_t *wa_event_json(const wa_event *e)
     wa_json_set_int(j, "seq", e->seq);
     wa_json_set_str(j, "type", e->type);
     wa_json_set_time(j, "occurred_at", e->occurred_at);
+    if (e->request_id) {
+        wa_json_set_str(j, "request_id", e->request_id);
+    }
     /* PostgreSQL has checked it. */
     wa_json_set(j, "data", json_loads(e->data, 0, NULL));
     return j;

@@ -16,6 +16,8 @@
 #define PARENT_LEN 16
 #define FLAGS_AT 53
 #define LEN 55
+/* What is kept: trace id "-" flags */
+#define KEPT_LEN 35
 
 static __thread const wa_trace *current;
 
@@ -51,13 +53,14 @@ static const char *new_id(apr_pool_t *p, apr_size_t size)
     return wa_hex(p, b, size);
 }
 
-static const char *id_of(apr_pool_t *p, const char *request_id)
+/* The digits of a UUID. @return NULL when it is none, or all 0 */
+static const char *digits_of(apr_pool_t *p, const char *request_id)
 {
     char *id;
     int i, n = 0;
 
     if (!wa_id_is_uuid(request_id)) {
-        return new_id(p, TRACE_LEN / 2);
+        return NULL;
     }
     id = apr_pcalloc(p, TRACE_LEN + 1);
     for (i = 0; request_id[i]; i++) {
@@ -65,7 +68,12 @@ static const char *id_of(apr_pool_t *p, const char *request_id)
             id[n++] = (char)apr_tolower(request_id[i]);
         }
     }
-    return is_id(id, TRACE_LEN) ? id : new_id(p, TRACE_LEN / 2);
+    return is_id(id, TRACE_LEN) ? id : NULL;
+}
+
+static int is_sampled(const char *flags)
+{
+    return strchr("13579bdf", flags[1]) != NULL;
 }
 
 const wa_trace *wa_trace_make(apr_pool_t *p, const char *traceparent,
@@ -75,10 +83,12 @@ const wa_trace *wa_trace_make(apr_pool_t *p, const char *traceparent,
 
     if (is_valid(traceparent)) {
         t->id = apr_pstrmemdup(p, traceparent + TRACE_AT, TRACE_LEN);
-        t->sampled = strchr("13579bdf", traceparent[FLAGS_AT + 1]) != NULL;
+        t->sampled = is_sampled(traceparent + FLAGS_AT);
+        return t;
     }
-    else {
-        t->id = id_of(p, request_id);
+    t->id = digits_of(p, request_id);
+    if (!t->id) {
+        t->id = new_id(p, TRACE_LEN / 2);
     }
     return t;
 }
@@ -88,10 +98,46 @@ void wa_trace_set(const wa_trace *trace)
     current = trace;
 }
 
+static const char *flags_of(const wa_trace *trace)
+{
+    return trace->sampled ? "01" : "00";
+}
+
+const char *wa_trace_keep(apr_pool_t *p, const char *request_id)
+{
+    const char *digits = digits_of(p, request_id);
+
+    if (!current
+        || (!current->sampled && digits && !strcmp(current->id, digits))) {
+        return NULL;
+    }
+    return apr_pstrcat(p, current->id, "-", flags_of(current), NULL);
+}
+
+const wa_trace *wa_trace_find(apr_pool_t *p, const char *kept,
+                              const char *request_id, const char *event_id)
+{
+    wa_trace *t;
+
+    if (!kept || strlen(kept) != KEPT_LEN || !is_id(kept, TRACE_LEN)
+        || kept[TRACE_LEN] != '-' || !is_hex(kept + TRACE_LEN + 1, 2)) {
+        return wa_trace_make(p, NULL,
+                             wa_id_is_uuid(request_id) ? request_id : event_id);
+    }
+    t = apr_pcalloc(p, sizeof(*t));
+    t->id = apr_pstrmemdup(p, kept, TRACE_LEN);
+    t->sampled = is_sampled(kept + TRACE_LEN + 1);
+    return t;
+}
+
+const char *wa_trace_header(apr_pool_t *p, const wa_trace *trace)
+{
+    return apr_psprintf(p, "00-%s-%s-%s", trace->id, new_id(p, PARENT_LEN / 2),
+                        flags_of(trace));
+}
+
 const char *wa_trace_parent(apr_pool_t *p, const char *request_id)
 {
-    const wa_trace *t = current ? current : wa_trace_make(p, NULL, request_id);
-
-    return apr_psprintf(p, "00-%s-%s-%s", t->id, new_id(p, PARENT_LEN / 2),
-                        t->sampled ? "01" : "00");
+    return wa_trace_header(p, current ? current
+                                      : wa_trace_make(p, NULL, request_id));
 }

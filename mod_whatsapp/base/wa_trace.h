@@ -26,8 +26,24 @@ const wa_trace *wa_trace_make(apr_pool_t *p, const char *traceparent,
  * another, or NULL, is set */
 void wa_trace_set(const wa_trace *trace);
 
-/** The traceparent for a call to another server: of this thread's trace, else
- * of a new one, with a parent id of its own. */
+/** What to store of this thread's trace with what comes of the request.
+ * @return text for wa_trace_find, or NULL where the trace is found by the
+ *         request id alone, or there is none */
+const char *wa_trace_keep(apr_pool_t *p, const char *request_id);
+
+/** The trace that was kept: of kept, where that is NULL or no good of the
+ * request id, where that is NULL or no UUID of the event's id, and is the same
+ * each time then.
+ * @param kept of wa_trace_keep @param request_id or NULL @param event_id a
+ *        UUID */
+const wa_trace *wa_trace_find(apr_pool_t *p, const char *kept,
+                              const char *request_id, const char *event_id);
+
+/** The traceparent for a call to another server that belongs to trace, with a
+ * parent id of its own. */
+const char *wa_trace_header(apr_pool_t *p, const wa_trace *trace);
+
+/** wa_trace_header of this thread's trace, else of a new one. */
 const char *wa_trace_parent(apr_pool_t *p, const char *request_id);
 
 #endif

@@ -7,6 +7,7 @@
 #include <apr_strings.h>
 
 #include "../base/wa_gather.h"
+#include "../base/wa_trace.h"
 #include "wa_auth.h"
 #include "wa_delivery.h"
 #include "wa_idempotency.h"
@@ -23,6 +24,7 @@ typedef struct accepting {
     const wa_req *req;
     const wa_message_order *order;
     wa_message *m;
+    const char *trace; /* of its thread, to be kept */
     int inline_wanted;
     int leased;
     int tell; /* whatsappd is to be told, by this thread */
@@ -103,7 +105,8 @@ static void accept_one(wa_app *app, accepting *a)
         wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)), m->client_ref,
         wa_db_p_time(p, m->scheduled_at), m->media_id, idem ? idem->key : NULL,
         idem ? idem->fingerprint : NULL, APR_STRINGIFY(WA_IDEM_LEASE_SECONDS),
-        wa_delivery_pace_pause(app, p), wa_delivery_pace_chats(app, p));
+        wa_delivery_pace_pause(app, p), wa_delivery_pace_chats(app, p),
+        a->trace);
     if (a->code == WA_OK && wa_db_count(rows)) {
         stored(a, rows, 0, 0);
     }
@@ -126,6 +129,7 @@ enum {
     COL_MEDIA,
     COL_KEY,
     COL_FINGERPRINT,
+    COL_TRACE,
     COLUMNS
 };
 
@@ -149,6 +153,7 @@ static void put_row(const char **values[COLUMNS], int i, const accepting *a)
     values[COL_MEDIA][i] = m->media_id;
     values[COL_KEY][i] = req->idem ? req->idem->key : NULL;
     values[COL_FINGERPRINT][i] = req->idem ? req->idem->fingerprint : NULL;
+    values[COL_TRACE][i] = a->trace;
 }
 
 /* All in one statement, in the pool of the first. */
@@ -175,7 +180,8 @@ static wa_code accept_many(wa_app *app, void *const *items, int count,
         args[COL_RECIPIENT], args[COL_CHAT], args[COL_CONTENT],
         args[COL_WHATSAPP_ID], args[COL_REQUEST], args[COL_WANTED],
         args[COL_REF], args[COL_SCHEDULED], args[COL_MEDIA], args[COL_KEY],
-        args[COL_FINGERPRINT], app->instance, APR_STRINGIFY(WA_LEASE_SECONDS),
+        args[COL_FINGERPRINT], args[COL_TRACE], app->instance,
+        APR_STRINGIFY(WA_LEASE_SECONDS),
         wa_db_p_int(p, apr_time_sec(app->settings->message_ttl)),
         APR_STRINGIFY(WA_IDEM_LEASE_SECONDS), wa_delivery_pace_pause(app, p),
         wa_delivery_pace_chats(app, p));
@@ -270,6 +276,7 @@ wa_code wa_accept(wa_app *app, const wa_req *req, const wa_message_order *order,
     accepting a = { .req = req,
                     .order = order,
                     .m = m,
+                    .trace = wa_trace_keep(req->pool, req->request_id),
                     .inline_wanted = inline_wanted,
                     .code = WA_OK,
                     .r = r };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_bulk.h"
 
+#include "../base/wa_trace.h"
 #include "wa_tx.h"
 
 wa_code wa_bulk_charge(wa_app *app, wa_req *req, wa_bulk_item *items, int n,
@@ -110,7 +111,8 @@ static apr_status_t store(wa_app *app, wa_db *db, void *baton, wa_result *r)
                    s->columns[COL_CONTENT], s->columns[COL_WHATSAPP_ID],
                    s->columns[COL_REF], s->columns[COL_SCHEDULED],
                    s->columns[COL_MEDIA], req->request_id,
-                   wa_db_p_int(req->pool, apr_time_sec(ttl)));
+                   wa_db_p_int(req->pool, apr_time_sec(ttl)),
+                   wa_trace_keep(req->pool, req->request_id));
     if (rv == APR_SUCCESS && !wa_db_count(rows)) {
         s->not_linked = 1;
         wa_fail(r, WA_E_NOT_LINKED, NULL); /* told by the caller; undo it */

@@ -89,6 +89,8 @@ apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
         o->expired = wa_db_bool(rows, i, 7);
         o->maybe_sent = wa_db_bool(rows, i, 8);
         o->media = apr_pstrdup(p, wa_db_str(rows, i, 9));
+        o->request_id = apr_pstrdup(p, wa_db_str(rows, i, 10));
+        o->trace = apr_pstrdup(p, wa_db_str(rows, i, 11));
     }
     return APR_SUCCESS;
 }
@@ -263,6 +265,10 @@ wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
     wa_outcome out;
 
     wa_delivery_send(app, p, request_id, o, wait, &out, r);
+    if (out.d != WA_DELIVERY_SENT) {
+        wa_log(WA_LOG_INFO, request_id, "WA0132: message %s is not sent%s: %s",
+               o->message_id, out.ends ? "" : " yet", wa_code_name(r->code));
+    }
     record(app, p, request_id, o, &out, r);
     *sent_at = out.sent_at;
     return out.d;

@@ -19,6 +19,7 @@ typedef struct wa_outgoing {
     const char *message_id, *session_id, *whatsapp_id;
     const char *chat, *type, *content;
     const char *media; /* what is told of its file, as JSON text, or NULL */
+    const char *request_id, *trace; /* as stored with it; claimed ones only */
     int attempts;   /* counting this one; fences off a holder that was late */
     int expired;    /* its time to live is over: fail it, don't send */
     int maybe_sent; /* an earlier attempt may have come through */

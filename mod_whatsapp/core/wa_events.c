@@ -79,6 +79,7 @@ static void read_row(apr_pool_t *p, const wa_db_rows *rows, int i, wa_event *e)
     e->type = apr_pstrdup(p, wa_db_str(rows, i, 4));
     e->occurred_at = wa_db_time(rows, i, 5);
     e->data = apr_pstrdup(p, wa_db_str(rows, i, 6));
+    e->request_id = apr_pstrdup(p, wa_db_str(rows, i, 7));
 }
 
 /* Is the place one that can be read from? */

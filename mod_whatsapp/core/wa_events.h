@@ -40,7 +40,8 @@ typedef struct wa_event {
     apr_int64_t seq;
     const char *id, *type;
     apr_time_t occurred_at;
-    const char *data; /* a JSON object's text */
+    const char *data;       /* a JSON object's text */
+    const char *request_id; /* the message was sent with it; or NULL */
 } wa_event;
 
 typedef struct wa_event_page {

@@ -11,6 +11,7 @@
 #include "../base/wa_json.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
+#include "../base/wa_trace.h"
 #include "wa_audit.h"
 #include "wa_tx.h"
 #include "wa_webhook_secret.h"
@@ -80,6 +81,8 @@ static void read_out(apr_pool_t *p, const wa_db_rows *rows, int i,
     o->occurred_at = wa_db_time(rows, i, 10);
     o->secret = apr_pstrdup(p, wa_db_str(rows, i, 11));
     o->previous_secret = apr_pstrdup(p, wa_db_str(rows, i, 12));
+    o->request_id = apr_pstrdup(p, wa_db_str(rows, i, 13));
+    o->trace = apr_pstrdup(p, wa_db_str(rows, i, 14));
 }
 
 /* The webhooks are locked by the first statement, so that the second one,
@@ -154,6 +157,9 @@ static const char *body_of(apr_pool_t *p, const wa_webhook_out *o,
     if (o->sequence) {
         wa_json_set_int(j, "seq", o->sequence);
     }
+    if (o->request_id) {
+        wa_json_set_str(j, "request_id", o->request_id);
+    }
     wa_json_set(j, "data", json_incref(data));
     return wa_json_dump(p, j, len);
 }
@@ -190,7 +196,7 @@ static apr_status_t unmade(wa_fetch *f, apr_status_t rv, const char *error)
 apr_status_t wa_webhook_request(const wa_app *app, apr_pool_t *p,
                                 const wa_webhook_out *o, wa_fetch *f)
 {
-    apr_table_t *headers = apr_table_make(p, 4);
+    apr_table_t *headers = apr_table_make(p, 5);
     const char *timestamp, *signature;
 
     memset(f, 0, sizeof(*f));
@@ -221,6 +227,9 @@ apr_status_t wa_webhook_request(const wa_app *app, apr_pool_t *p,
     apr_table_setn(headers, "webhook-id", o->event_id);
     apr_table_setn(headers, "webhook-timestamp", timestamp);
     apr_table_setn(headers, "webhook-signature", signature);
+    apr_table_setn(headers, "traceparent",
+                   wa_trace_header(p, wa_trace_find(p, o->trace, o->request_id,
+                                                    o->event_id)));
     return APR_SUCCESS;
 }
 

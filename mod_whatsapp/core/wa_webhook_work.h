@@ -37,6 +37,8 @@ typedef struct wa_webhook_out {
     const char *data;     /* JSON; NULL: its event is kept no longer */
     apr_time_t occurred_at;
     const char *secret, *previous_secret; /* sealed; the latter or NULL */
+    const char *request_id, *trace; /* of the request that it follows from, or
+                                       NULL */
 } wa_webhook_out;
 
 /** How long after a try that failed the next one is made: about 5 s, 5 min,

@@ -6,6 +6,7 @@
 
 #include "../base/wa_id.h"
 #include "../base/wa_time.h"
+#include "../base/wa_trace.h"
 #include "wa_principal.h"
 #include "wa_webhooks_private.h"
 
@@ -161,6 +162,7 @@ static apr_status_t do_test(wa_app *app, wa_db *db, void *baton, wa_result *r)
 {
     sent_job *job = baton;
     apr_pool_t *p = job->req->pool;
+    const char *request_id = job->req->request_id;
     apr_status_t rv = lock_active(db, job, r);
     json_t *data;
 
@@ -168,11 +170,12 @@ static apr_status_t do_test(wa_app *app, wa_db *db, void *baton, wa_result *r)
         return rv;
     }
     data = wa_json_own(p, json_pack("{s:s}", "webhook_id", job->w->id));
-    return one_delivery(db, WA_SQL_WEBHOOK_DELIVERY_INSERT,
-                        (const char *const[]){ job->w->id, wa_id_uuid(p),
-                                               "webhook.test",
-                                               wa_json_dump(p, data, NULL) },
-                        4, job, r);
+    return one_delivery(
+        db, WA_SQL_WEBHOOK_DELIVERY_INSERT,
+        (const char *const[]){ job->w->id, wa_id_uuid(p), "webhook.test",
+                               wa_json_dump(p, data, NULL), request_id,
+                               wa_trace_keep(p, request_id) },
+        6, job, r);
 }
 
 wa_code wa_webhook_test(wa_app *app, const wa_req *req, const char *id,

@@ -14,6 +14,7 @@
 #include <apr_thread_pool.h>
 
 #include "../base/wa_log.h"
+#include "../base/wa_trace.h"
 #include "wad_recorder.h"
 
 /* Attempts at a time: each waits for WhatsApp most of its time. */
@@ -82,10 +83,13 @@ static void *APR_THREAD_FUNC attempt(apr_thread_t *thread, void *data)
     wad_attempt *a = &t->attempt;
 
     a->r = wa_result_make(a->pool);
+    wa_trace_set(wa_trace_find(a->pool, a->message.trace, a->message.request_id,
+                               a->message.message_id));
     wa_delivery_send(t->app, a->pool, a->message.message_id, &a->message,
                      a->message.media ? MEDIA_WAIT
                                       : t->app->settings->send_wait,
                      &a->outcome, a->r);
+    wa_trace_set(NULL);
     wad_recorder_put(t->box->recorder, a);
     return NULL;
 }
@@ -101,6 +105,8 @@ static void copy_message(apr_pool_t *pool, wa_outgoing *to,
     to->type = apr_pstrdup(pool, o->type);
     to->content = apr_pstrdup(pool, o->content);
     to->media = apr_pstrdup(pool, o->media);
+    to->request_id = apr_pstrdup(pool, o->request_id);
+    to->trace = apr_pstrdup(pool, o->trace);
 }
 
 /* Tasks outlive the claim's pool, so each has one of its own without a

@@ -100,6 +100,8 @@ static void copy_out(apr_pool_t *p, wa_webhook_out *to, const wa_webhook_out *o)
     to->data = apr_pstrdup(p, o->data);
     to->secret = apr_pstrdup(p, o->secret);
     to->previous_secret = apr_pstrdup(p, o->previous_secret);
+    to->request_id = apr_pstrdup(p, o->request_id);
+    to->trace = apr_pstrdup(p, o->trace);
 }
 
 static void unlink_task(task *t)

@@ -42,6 +42,7 @@ const receive = (name, request, response, body) => {
         timestamp: request.headers['webhook-timestamp'],
         signature: request.headers['webhook-signature'],
         type: request.headers['content-type'],
+        traceparent: request.headers.traceparent,
         fits: secrets.map((secret) => fits(secret, body, request.headers)),
         altered: secrets.map((secret) => fits(secret, body.replace('{', '{ '), request.headers)),
         body: JSON.parse(body),

@@ -66,7 +66,7 @@ it 'each as it is in the feed' => sub {
 };
 it 'as a POST of JSON, its id and type and time beside its data' => sub {
     my %kinds = map { join(' ', $_->{method}, $_->{type}, sort keys %{ $_->{body} }) => 1 } $rx->seen('main');
-    return ([keys %kinds], ['POST application/json data id seq timestamp type']);
+    return ([sort keys %kinds], [map { "POST application/json data id ${_}seq timestamp type" } 'request_id ', '']);
 };
 it 'the standardwebhooks package finds each well signed, and none that is altered' => sub {
     my @seen = $rx->seen('main');
@@ -90,7 +90,8 @@ it 'the list tells what became of each' => sub {
 it 'a test is posted, and is no event of the feed' => sub {
     my $d = delivered_as($main, ping($main), sub { $_[0]{state} eq 'delivered' });
     my ($seen) = grep { $_->{id} eq $d->{event_id} } $rx->seen('main');
-    return ([$seen->{fits}, $seen->{body}], [[1], { id => $d->{event_id}, type => 'webhook.test', timestamp => TIME, data => { webhook_id => $main->{id} } }]);
+    return ([$seen->{fits}, $seen->{body}],
+        [[1], { id => $d->{event_id}, type => 'webhook.test', timestamp => TIME, request_id => UUID, data => { webhook_id => $main->{id} } }]);
 };
 it 'after a rotation both secrets fit' => sub {
     my $r = ask($main, POST => '/rotate-secret', body => {});

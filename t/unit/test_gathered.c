@@ -125,20 +125,21 @@ static const char *send_all(apr_pool_t *p, const sending *s, int count,
         return NULL;
     }
     return outcomes(
-        p,
-        apr_psprintf(
-            p,
-            "EXECUTE gathered (ARRAY[%s]::uuid[], ARRAY[%s]::uuid[],"
-            " ARRAY[%s]::text[], array_fill('text'::text, ARRAY[%d]),"
-            " array_fill('+49'::text, ARRAY[%d]), ARRAY[%s]::text[],"
-            " array_fill('text'::text, ARRAY[%d]), ARRAY[%s]::text[],"
-            " array_fill('r'::text, ARRAY[%d]), ARRAY[%s]::boolean[],"
-            " array_fill(NULL::text, ARRAY[%d]), ARRAY[%s]::timestamptz[],"
-            " array_fill(NULL::uuid, ARRAY[%d]), ARRAY[%s]::text[],"
-            " array_fill(" PRINT "::text, ARRAY[%d]), '" OWNER "', 60, 86400,"
-            " 60, %s)",
-            cols[0], cols[1], cols[2], count, count, cols[3], count, cols[0],
-            count, cols[4], count, cols[5], count, cols[6], count, pace));
+        p, apr_psprintf(
+               p,
+               "EXECUTE gathered (ARRAY[%s]::uuid[], ARRAY[%s]::uuid[],"
+               " ARRAY[%s]::text[], array_fill('text'::text, ARRAY[%d]),"
+               " array_fill('+49'::text, ARRAY[%d]), ARRAY[%s]::text[],"
+               " array_fill('text'::text, ARRAY[%d]), ARRAY[%s]::text[],"
+               " array_fill('r'::text, ARRAY[%d]), ARRAY[%s]::boolean[],"
+               " array_fill(NULL::text, ARRAY[%d]), ARRAY[%s]::timestamptz[],"
+               " array_fill(NULL::uuid, ARRAY[%d]), ARRAY[%s]::text[],"
+               " array_fill(" PRINT "::text, ARRAY[%d]),"
+               " array_fill(NULL::text, ARRAY[%d]), '" OWNER "', 60, 86400, 60,"
+               " %s)",
+               cols[0], cols[1], cols[2], count, count, cols[3], count, cols[0],
+               count, cols[4], count, cols[5], count, cols[6], count, count,
+               pace));
 }
 
 #define NO_PACE "NULL, NULL"
@@ -252,13 +253,14 @@ static void test_plans(apr_pool_t *p)
     for (i = 0; i < 8; i++) {
         run(conn, "EXECUTE sent (ARRAY['" USER "', '" OTHER "']::uuid[],"
                   " ARRAY[now(), now()])");
-        run(conn, "EXECUTE gathered (ARRAY['" USER "']::uuid[], ARRAY['" USER
-                  "']::uuid[], ARRAY['no']::text[], ARRAY['text'],"
-                  " ARRAY['+49'], ARRAY['1@s'], ARRAY['text'], ARRAY['W'],"
-                  " ARRAY['r'], ARRAY[true], ARRAY[NULL]::text[],"
-                  " ARRAY[NULL]::timestamptz[], ARRAY[NULL]::uuid[],"
-                  " ARRAY[NULL]::text[], ARRAY[NULL]::text[], '" OWNER
-                  "', 60, 86400, 60, NULL, NULL)");
+        run(conn,
+            "EXECUTE gathered (ARRAY['" USER "']::uuid[], ARRAY['" USER
+            "']::uuid[], ARRAY['no']::text[], ARRAY['text'],"
+            " ARRAY['+49'], ARRAY['1@s'], ARRAY['text'], ARRAY['W'],"
+            " ARRAY['r'], ARRAY[true], ARRAY[NULL]::text[],"
+            " ARRAY[NULL]::timestamptz[], ARRAY[NULL]::uuid[],"
+            " ARRAY[NULL]::text[], ARRAY[NULL]::text[],"
+            " ARRAY[NULL]::text[], '" OWNER "', 60, 86400, 60, NULL, NULL)");
     }
     is_str(rows(p, "SELECT name, custom_plans FROM pg_prepared_statements"
                    " WHERE name IN ('sent', 'gathered') ORDER BY name"),

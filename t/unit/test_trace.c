@@ -9,6 +9,8 @@
 #define ID "4bf92f3577b34da6a3ce929d0e0e4736"
 #define PARENT "00f067aa0ba902b7"
 #define UUID "01900000-0000-7000-8000-00000000000A"
+#define EVENT "01a20c21-5a96-7c37-b248-431150e58ea1"
+#define EVENT_ID "01a20c215a967c37b248431150e58ea1"
 #define UUID_ID "0190000000007000800000000000000a"
 
 static const struct {
@@ -90,6 +92,57 @@ static void test_passed_on(apr_pool_t *p)
        "and no more afterwards");
 }
 
+static const struct {
+    const char *kept, *request_id, *id;
+    int sampled;
+} kept[] = {
+    { ID "-01", UUID, ID, 1 },
+    { ID "-00", UUID, ID, 0 },
+    { ID "-01", NULL, ID, 1 },
+    { NULL, UUID, UUID_ID, 0 },
+    { NULL, NULL, EVENT_ID, 0 },
+    { NULL, "req-7", EVENT_ID, 0 },
+    { "", UUID, UUID_ID, 0 },
+    { ID, UUID, UUID_ID, 0 },
+    { ID "-", UUID, UUID_ID, 0 },
+    { ID "-0", UUID, UUID_ID, 0 },
+    { ID "-0x", UUID, UUID_ID, 0 },
+    { ID "_01", UUID, UUID_ID, 0 },
+    { ID "-01 ", UUID, UUID_ID, 0 },
+    { "00000000000000000000000000000000-01", UUID, UUID_ID, 0 },
+};
+
+static void test_kept(apr_pool_t *p)
+{
+    const wa_trace *own = wa_trace_make(p, NULL, UUID);
+    const wa_trace *of_client = wa_trace_make(p, "00-" ID "-" PARENT "-03",
+                                              UUID);
+    const char *other;
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        const wa_trace *t = wa_trace_find(p, kept[i].kept, kept[i].request_id,
+                                          EVENT);
+
+        is_str(t->id, kept[i].id, "kept \"%s\" of %s",
+               kept[i].kept ? kept[i].kept : "(none)",
+               kept[i].request_id ? kept[i].request_id : "no request");
+        is_int(t->sampled, kept[i].sampled, "and its flag");
+    }
+    is_str(wa_trace_keep(p, UUID), NULL, "of no trace nothing is kept");
+    wa_trace_set(own);
+    is_str(wa_trace_keep(p, UUID), NULL, "nor of one that the id tells");
+    is_str(wa_trace_keep(p, EVENT), UUID_ID "-00", "where it doesn't, that is");
+    wa_trace_set(of_client);
+    is_str(wa_trace_keep(p, UUID), ID "-01", "nor is a client's lost");
+    wa_trace_set(wa_trace_make(p, NULL, "req-7"));
+    other = wa_trace_keep(p, "req-7");
+    is_int(other ? (apr_int64_t)strlen(other) : 0, 35, "nor what has no UUID");
+    wa_trace_set(wa_trace_make(p, "00-" UUID_ID "-" PARENT "-01", UUID));
+    is_str(wa_trace_keep(p, UUID), UUID_ID "-01", "nor that it is sampled");
+    wa_trace_set(NULL);
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_start();
@@ -98,5 +151,6 @@ int main(void)
     test_parents(p);
     test_new(p);
     test_passed_on(p);
+    test_kept(p);
     return tap_done();
 }

@@ -12,6 +12,7 @@
 #define MANY 2000
 #define ID "01a20c21-5a96-7c37-b248-431150e58ea0"
 #define OTHER "01a20c21-5a96-7c37-b248-431150e58ea1"
+#define OTHER_DIGITS "01a20c215a967c37b248431150e58ea1"
 #define LINE1 "0123456789abcdef0123456789abcdef"
 #define LINE2 "fedcba9876543210fedcba9876543210"
 
@@ -110,6 +111,17 @@ static void test_request(apr_pool_t *p)
     is_str(apr_table_get(f.headers, "webhook-id"), OTHER, "its id");
     is_int((apr_int64_t)strlen(apr_table_get(f.headers, "webhook-signature")),
            47, "one signature");
+    ok(!strncmp(apr_table_get(f.headers, "traceparent"), "00-" OTHER_DIGITS "-",
+                36),
+       "its trace, of the event");
+    o.request_id = "req-7";
+    o.trace = "4bf92f3577b34da6a3ce929d0e0e4736-01";
+    wa_webhook_request(&app, p, &o, &f);
+    ok(strstr(f.body, "\"seq\":7,\"request_id\":\"req-7\",\"data\":") != NULL,
+       "with the request's id: %s", f.body);
+    ok(!strncmp(apr_table_get(f.headers, "traceparent"),
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-", 36),
+       "its trace, of the request");
     o.previous_secret = other;
     wa_webhook_request(&app, p, &o, &f);
     is_int((apr_int64_t)strlen(apr_table_get(f.headers, "webhook-signature")),

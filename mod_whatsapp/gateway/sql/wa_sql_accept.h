@@ -22,7 +22,7 @@
      * media or NULL, $16 Idempotency-Key or NULL, $17 its fingerprint as hex,\
      * $18 seconds until its request counts as dead.                          \
      * $19 milliseconds of the pause after a send or NULL (no pace), $20 most \
-     * new chats a day or NULL.                                               \
+     * new chats a day or NULL, $21 trace or NULL.                            \
      * No row when no phone is linked, or the key is known. The lease is only \
      * given when nothing earlier to the same chat waits and the session's    \
      * pace allows; without it the answer is known already: 202. What is      \
@@ -60,11 +60,11 @@
       "  WHERE k.created_at < now() - " WA_SQL_IDEM_LIFE " RETURNING 1),"     \
       " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
       "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
-      "  attempts, client_ref, scheduled_at, media_id, error_code,"           \
+      "  trace, attempts, client_ref, scheduled_at, media_id, error_code,"    \
       "  error_message)"                                                      \
       "  SELECT $1::uuid, s.user_id, s.id, 'out', $4, CASE WHEN"              \
       "  $14::timestamptz IS NULL THEN 'pending' ELSE 'scheduled' END,"       \
-      "  $5, $6, $7, $8, $9, 0, $13, $14::timestamptz, $15::uuid,"            \
+      "  $5, $6, $7, $8, $9, $21, 0, $13, $14::timestamptz, $15::uuid,"       \
       "  CASE WHEN l.paced THEN 'paced' END,"                                 \
       "  CASE WHEN l.paced THEN " WA_SQL_PACED_TEXT " END"                    \
       "  FROM s, l WHERE $16::text IS NULL OR EXISTS (SELECT 1 FROM i)"       \
@@ -80,28 +80,29 @@
       " SELECT m.session_id, l.owner IS NOT NULL, "                           \
       WA_SQL_TIME("m.created_at") ", l.paced FROM m, l")                      \
     /* MESSAGE_ACCEPT for many, of many users, that came at one time: each is \
-     * stored or not by itself. $1 to $15 arrays of one length, $1 ids,       \
+     * stored or not by itself. $1 to $16 arrays of one length, $1 ids,       \
      * $2 users, $3 sessions' names, $4 types, $5 recipients, $6 chats,       \
      * $7 contents, $8 WhatsApp ids, $9 request ids, $10 is an inline attempt \
      * wanted, $11 clients' references, $12 times to send at, $13 media,      \
-     * $14 Idempotency-Keys, $15 their fingerprints as hex; $16 lease owner,  \
-     * $17 seconds of the lease, $18 seconds to live, $19 seconds until a     \
-     * request counts as dead, $20 milliseconds of the pause or NULL, $21 most\
-     * new chats a day or NULL. No key may be in it twice; with a pace, no    \
-     * session. A session whose turn is being taken by somebody else at this  \
-     * moment is one whose turn it is not: waiting for him, two of these that \
-     * have two sessions in different order would wait for each other. Keys   \
-     * are stored in order for the same reason.                               \
+     * $14 Idempotency-Keys, $15 their fingerprints as hex, $16 traces;       \
+     * $17 lease owner, $18 seconds of the lease, $19 seconds to live,        \
+     * $20 seconds until a request counts as dead, $21 milliseconds of the    \
+     * pause or NULL, $22 most new chats a day or NULL. No key may be in it   \
+     * twice; with a pace, no session. A session whose turn is being taken by \
+     * somebody else at this moment is one whose turn it is not: waiting for  \
+     * him, two of these that have two sessions in different order would wait \
+     * for each other. Keys are stored in order for the same reason.          \
      * -> id, then as MESSAGE_ACCEPT */                                       \
     X(MESSAGES_GATHERED,                                                      \
       "WITH i AS (SELECT * FROM unnest((SELECT $1::uuid[]), $2::uuid[],"      \
       "  $3::text[],"                                                         \
       "  $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],"         \
       "  $9::text[], $10::boolean[], $11::text[], $12::timestamptz[],"        \
-      "  $13::uuid[], $14::text[], $15::text[]) WITH ORDINALITY AS t (id,"    \
+      "  $13::uuid[], $14::text[], $15::text[], $16::text[])"                 \
+      "  WITH ORDINALITY AS t (id,"                                           \
       "  users_id, session, type, recipient, chat, content, whatsapp_id,"     \
       "  request_id, wanted, client_ref, scheduled_at, media_id, key,"        \
-      "  fingerprint, n)),"                                                   \
+      "  fingerprint, trace, n)),"                                            \
       " f AS (SELECT i.*, s.id AS session_id, i.scheduled_at IS NULL"         \
       "  AND i.wanted AND NOT EXISTS (SELECT 1 FROM outbox e"                 \
       "   WHERE e.session_id = s.id AND e.chat = i.chat AND NOT e.asking)"    \
@@ -112,23 +113,23 @@
       " t AS (SELECT f.n, g.session_id, " WA_SQL_PACE_USED                    \
       "  + chat_is_new(f.session_id, f.users_id, f.chat)::integer AS used"    \
       "  FROM f JOIN session_paces g ON g.session_id = f.session_id"          \
-      "  WHERE $20::integer IS NOT NULL AND f.first AND g.next_at <= now()"   \
-      "  AND ($21::integer IS NULL OR " WA_SQL_PACE_USED " < $21::integer"    \
+      "  WHERE $21::integer IS NOT NULL AND f.first AND g.next_at <= now()"   \
+      "  AND ($22::integer IS NULL OR " WA_SQL_PACE_USED " < $22::integer"    \
       "   OR NOT chat_is_new(f.session_id, f.users_id, f.chat))"              \
       "  FOR UPDATE OF g SKIP LOCKED),"                                       \
       " g AS (UPDATE session_paces p SET next_at = now()"                     \
-      "  + $20::integer * (1 + random() / 2) * interval '1 ms',"              \
+      "  + $21::integer * (1 + random() / 2) * interval '1 ms',"              \
       "  day = usage_day(now()), new_chats = t.used"                          \
       "  FROM t WHERE p.session_id = t.session_id),"                          \
-      " l AS (SELECT f.*, CASE WHEN f.first AND ($20::integer IS NULL"        \
-      "  OR EXISTS (SELECT 1 FROM t WHERE t.n = f.n)) THEN $16::text END"     \
-      "  AS owner, f.first AND $20::integer IS NOT NULL"                      \
+      " l AS (SELECT f.*, CASE WHEN f.first AND ($21::integer IS NULL"        \
+      "  OR EXISTS (SELECT 1 FROM t WHERE t.n = f.n)) THEN $17::text END"     \
+      "  AS owner, f.first AND $21::integer IS NOT NULL"                      \
       "  AND NOT EXISTS (SELECT 1 FROM t WHERE t.n = f.n) AS paced FROM f),"  \
       " k AS (INSERT INTO idempotency_keys AS k (user_id, key, fingerprint,"  \
       "  message_id, status, location, lease_until)"                          \
       "  SELECT l.users_id, l.key, decode(l.fingerprint, 'hex'), l.id,"       \
       "  CASE WHEN l.owner IS NULL THEN 202 END,"                             \
-      "  '/api/messages/' || l.id, now() + $19::integer * interval '1 s'"     \
+      "  '/api/messages/' || l.id, now() + $20::integer * interval '1 s'"     \
       "  FROM l WHERE l.key IS NOT NULL ORDER BY l.users_id, l.key"           \
       "  ON CONFLICT (user_id, key) DO UPDATE SET"                            \
       "  fingerprint = excluded.fingerprint, answer = NULL,"                  \
@@ -139,12 +140,12 @@
       "  RETURNING k.message_id),"                                            \
       " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
       "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
-      "  attempts, client_ref, scheduled_at, media_id, error_code,"           \
+      "  trace, attempts, client_ref, scheduled_at, media_id, error_code,"    \
       "  error_message)"                                                      \
       "  SELECT l.id, l.users_id, l.session_id, 'out', l.type, CASE WHEN"     \
       "  l.scheduled_at IS NULL THEN 'pending' ELSE 'scheduled' END,"         \
-      "  l.recipient, l.chat, l.content, l.whatsapp_id, l.request_id, 0,"     \
-      "  l.client_ref, l.scheduled_at, l.media_id,"                           \
+      "  l.recipient, l.chat, l.content, l.whatsapp_id, l.request_id,"        \
+      "  l.trace, 0, l.client_ref, l.scheduled_at, l.media_id,"               \
       "  CASE WHEN l.paced THEN 'paced' END,"                                 \
       "  CASE WHEN l.paced THEN " WA_SQL_PACED_TEXT " END"                    \
       "  FROM l WHERE l.key IS NULL OR l.id IN (SELECT message_id FROM k)"    \
@@ -153,9 +154,9 @@
       "  lease_until, attempts, expires_at)"                                  \
       "  SELECT l.id, l.session_id, l.chat, l.owner,"                         \
       "  CASE WHEN l.owner IS NOT NULL"                                       \
-      "   THEN now() + $17::integer * interval '1 s' END,"                    \
+      "   THEN now() + $18::integer * interval '1 s' END,"                    \
       "  CASE WHEN l.owner IS NOT NULL THEN 1 ELSE 0 END,"                    \
-      "  now() + $18::integer * interval '1 s'"                               \
+      "  now() + $19::integer * interval '1 s'"                               \
       "  FROM l JOIN m ON m.id = l.id WHERE l.scheduled_at IS NULL"           \
       "  ORDER BY l.n RETURNING 1)"                                           \
       " SELECT m.id, l.session_id, l.owner IS NOT NULL, "                     \

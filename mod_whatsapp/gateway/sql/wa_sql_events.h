@@ -9,10 +9,11 @@
      * number of the same moment. $1 user, $2 number or NULL (the newest),    \
      * $3 rows, $4 types or NULL, $5 session's name or NULL, $6 numbers to    \
      * look through at most; no row when there is no such user                \
-     * -> newest, oldest kept, seq (NULL: none), id, type, occurred at, data */\
+     * -> newest, oldest kept, seq (NULL: none), id, type, occurred at, data, \
+     * id of the request that the message was sent with */                    \
     X(EVENTS_READ,                                                            \
       "SELECT h.last_seq, h.first_seq, e.seq, e.id, e.type, "                 \
-      WA_SQL_TIME("e.occurred_at") ", e.data"                                 \
+      WA_SQL_TIME("e.occurred_at") ", e.data, m.request_id"                   \
       " FROM event_heads h LEFT JOIN LATERAL (SELECT x.* FROM events x"       \
       "  WHERE x.user_id = h.user_id"                                         \
       "  AND x.seq > greatest(coalesce($2::bigint, h.last_seq),"              \
@@ -22,6 +23,7 @@
       "  AND ($4::text[] IS NULL OR x.type = ANY ($4::text[]))"               \
       "  AND ($5::text IS NULL OR x.data->>'session' = $5::text)"             \
       "  ORDER BY x.seq LIMIT $3::integer) e ON true"                         \
+      " LEFT JOIN messages m ON m.id = e.message_id"                          \
       " WHERE h.user_id = $1::uuid ORDER BY e.seq")                           \
     /* Somebody waits for events of these users: they are to be notified for  \
      * a minute. Heads are locked in the order in which writers do it.        \

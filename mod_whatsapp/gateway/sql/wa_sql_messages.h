@@ -117,8 +117,8 @@
     /* Take up to $2 due messages, the first of each chat only. $1 owner,     \
      * $3 seconds of the lease                                                \
      * -> message, session, WhatsApp id, chat, type, content, attempts,       \
-     * expired, perhaps sent by an earlier attempt, its file as JSON. One     \
-     * whose file is still being fetched waits for it. */                     \
+     * expired, perhaps sent by an earlier attempt, its file as JSON, request \
+     * id, trace. One whose file is still being fetched waits for it. */      \
     X(OUTBOX_CLAIM,                                                           \
       "WITH c AS (UPDATE outbox SET lease_owner = $1,"                        \
       "  lease_until = now() + $3::integer * interval '1 s',"                 \
@@ -139,7 +139,7 @@
       "  expires_at < now() AS expired, maybe_sent)"                          \
       " SELECT c.message_id, c.session_id, m.whatsapp_id, c.chat, m.type,"    \
       " m.content, c.attempts, c.expired, c.maybe_sent, "                     \
-      WA_SQL_MEDIA_OF_MESSAGE                                                 \
+      WA_SQL_MEDIA_OF_MESSAGE ", m.request_id, m.trace"                       \
       " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
     /* The attempt ended well. $1 message, $2 sent at */                      \
     X(OUTBOX_SENT,                                                            \

@@ -13,7 +13,8 @@
      * $1 user, $2 session's name, then arrays of one length: $3 ids,         \
      * $4 types, $5 recipients, $6 chats, $7 contents, $8 WhatsApp ids,       \
      * $9 clients' references, $10 times to send at, $11 media; $12 request   \
-     * id, $13 seconds to live. No row when no phone is linked.               \
+     * id, $13 seconds to live, $14 trace or NULL. No row when no phone is    \
+     * linked.                                                                \
      * -> session id */                                                       \
     X(MESSAGES_ACCEPT,                                                        \
       "WITH s AS (SELECT id, user_id FROM sessions WHERE user_id = $1::uuid"  \
@@ -24,11 +25,11 @@
       "  content, whatsapp_id, client_ref, scheduled_at, media_id, n)),"      \
       " m AS (INSERT INTO messages (id, user_id, session_id, direction,"      \
       "  type, status, recipient, chat, content, whatsapp_id, request_id,"    \
-      "  attempts, client_ref, scheduled_at, media_id)"                       \
+      "  trace, attempts, client_ref, scheduled_at, media_id)"                \
       "  SELECT i.id, s.user_id, s.id, 'out', i.type,"                        \
       "  CASE WHEN i.scheduled_at IS NULL THEN 'pending' ELSE 'scheduled'"    \
-      "  END, i.recipient, i.chat, i.content, i.whatsapp_id, $12, 0,"         \
-      "  i.client_ref, i.scheduled_at, i.media_id FROM s, i ORDER BY i.n),"   \
+      "  END, i.recipient, i.chat, i.content, i.whatsapp_id, $12, $14,"       \
+      "  0, i.client_ref, i.scheduled_at, i.media_id FROM s, i ORDER BY i.n),"\
       " o AS (INSERT INTO outbox (message_id, session_id, chat, expires_at)"  \
       "  SELECT i.id, s.id, i.chat, now() + $13::integer * interval '1 s'"    \
       "  FROM s, i WHERE i.scheduled_at IS NULL ORDER BY i.n RETURNING 1)"    \
@@ -105,7 +106,7 @@
       "  expires_at < now() AS expired, maybe_sent)"                          \
       " SELECT c.message_id, c.session_id, m.whatsapp_id, c.chat, m.type,"    \
       " m.content, c.attempts, c.expired, c.maybe_sent, "                     \
-      WA_SQL_MEDIA_OF_MESSAGE                                                 \
+      WA_SQL_MEDIA_OF_MESSAGE ", m.request_id, m.trace"                       \
       " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
     /* Milliseconds until something is due, NULL when nothing waits. $1 is    \
      * there a pace */                                                        \

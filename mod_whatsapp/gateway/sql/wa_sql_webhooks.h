@@ -78,10 +78,10 @@
       " updated_at = now()"                                                   \
       " WHERE " WA_SQL_WEBHOOK_OWN " RETURNING " WA_SQL_WEBHOOK_COLUMNS)      \
     /* Something to post that is no event of the feed. $1 webhook, $2 id,     \
-     * $3 type, $4 data */                                                    \
+     * $3 type, $4 data, $5 request id, $6 trace or NULL */                   \
     X(WEBHOOK_DELIVERY_INSERT,                                                \
-      "INSERT INTO webhook_deliveries AS d (webhook_id, event_id, type, data)"\
-      " VALUES ($1, $2, $3, $4::jsonb)"                                       \
+      "INSERT INTO webhook_deliveries AS d (webhook_id, event_id, type, data,"\
+      " request_id, trace) VALUES ($1, $2, $3, $4::jsonb, $5, $6)"            \
       " RETURNING " WA_SQL_DELIVERY_COLUMNS)                                  \
     /* $1 webhook, $2 state or NULL, $3 created_at and $4 id of the last one  \
      * seen or NULL, $5 limit */                                              \
@@ -173,7 +173,8 @@
      * of a webhook that doesn't fail, has $5 due and is among $6.            \
      * $1 owner, $2 webhooks as array, $3 seconds of the lease                \
      * -> delivery, webhook, url, event, type, seq, attempts, tries, fails,   \
-     * data, occurred at, secret and previous one as hex */                   \
+     * data, occurred at, secret and previous one as hex, id and trace of the \
+     * request that it follows from */                                        \
     X(WEBHOOKS_CLAIM,                                                         \
       "WITH c AS (SELECT t.id FROM webhooks h"                                \
       "  CROSS JOIN LATERAL (SELECT count(*) AS n FROM webhook_deliveries l"  \
@@ -200,10 +201,12 @@
       " coalesce(u.data, e.data), "                                           \
       WA_SQL_TIME("coalesce(e.occurred_at, u.created_at)") ","                \
       " encode(h.secret, 'hex'), CASE WHEN h.previous_until > now()"          \
-      "  THEN encode(h.previous_secret, 'hex') END"                           \
+      "  THEN encode(h.previous_secret, 'hex') END,"                          \
+      " coalesce(u.request_id, m.request_id), coalesce(u.trace, m.trace)"     \
       " FROM u JOIN webhooks h ON h.id = u.webhook_id"                        \
       " LEFT JOIN events e ON e.user_id = h.user_id AND e.seq = u.seq"        \
       "  AND e.id = u.event_id"                                               \
+      " LEFT JOIN messages m ON m.id = e.message_id"                          \
       " ORDER BY u.webhook_id, u.next_attempt_at, u.seq")                     \
     /* Attempts that were broken off are due again, and were none of those    \
      * they are given. $1 owner */                                            \
