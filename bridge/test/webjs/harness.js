@@ -122,7 +122,7 @@ export async function openAccount(t, world, { times = {}, skip = [], webjs = {},
       });
       link.told = told;
       link.until = (name, matches = () => true) =>
-        told.until((items) => items.find((item) => item.name === name && matches(item)), `${name}, got ${JSON.stringify(told.items)}`, DEADLINE_MS);
+        told.until((items) => items.find((item) => item.name === name && matches(item)), () => `${name}, got ${JSON.stringify(told.items)}`, DEADLINE_MS);
       links.push(link);
       return link;
     },

@@ -53,13 +53,13 @@ sub pid_of {
     return $out =~ /^(\d+)$/m ? $1 : 0;
 }
 
-# A process and all below it: of PostgreSQL the backends do the work.
+# A process and all below it: of PostgreSQL the backends do the work. Not what has ended and its parent has not noticed.
 sub _tree {
     my @pids = @_;
     my %children;
     for my $stat (glob '/proc/[0-9]*/stat') {
         my $text = log_text($stat) or next;
-        $text =~ /^(\d+) \(.*\) \S (\d+)/s and push @{ $children{$2} }, $1;
+        $text =~ /^(\d+) \(.*\) [^Z] (\d+)/s and push @{ $children{$2} }, $1;
     }
     for (my $i = 0; $i < @pids; $i++) { push @pids, @{ $children{ $pids[$i] } || [] } }
     return @pids;

@@ -17,14 +17,14 @@ export class Record {
   /**
    * Resolves with the first truthy result of `find(items)`.
    * @param {(items: any[]) => any} find
-   * @param {string} what for the message when the deadline passes
+   * @param {string | (() => string)} what for the message when the deadline passes
    * @param {number} [deadlineMs]
    */
   until(find, what, deadlineMs = 60000) {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(check);
-        reject(new Error(`not within ${deadlineMs} ms: ${what}`));
+        reject(new Error(`not within ${deadlineMs} ms: ${typeof what === 'function' ? what() : what}`));
       }, deadlineMs);
       const check = () => {
         const found = find(this.items);
