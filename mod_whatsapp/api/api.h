@@ -88,6 +88,10 @@ void wa_api_message_open(wa_json_text *t, const char *name,
 /** What all sends have in common, of the checked body and Prefer. */
 void wa_api_order_read(const wa_app *app, const wa_req *req,
                        struct wa_message_order *order, wa_resp *resp);
+/** Answer a send that is a repeat as the first time. @return WA_OK;
+ * WA_E_NOT_FOUND, with nothing in r, when it is none; other errors */
+wa_code wa_api_order_repeated(wa_app *app, const wa_req *req, wa_resp *resp,
+                              wa_result *r);
 /** Send it, or answer a repeat as the first time. */
 wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
                           struct wa_message_order *order, wa_result *r);

@@ -61,7 +61,7 @@ void wa_api_message_open(wa_json_text *t, const char *name, const wa_message *m)
 }
 
 /* Answer with it. */
-static void answer_message(wa_req *req, wa_resp *resp, int status,
+static void answer_message(const wa_req *req, wa_resp *resp, int status,
                            const wa_message *m)
 {
     wa_json_text *t = wa_json_text_make(req->pool, MESSAGE_ROOM);
@@ -135,6 +135,49 @@ static wa_code find_chat(wa_app *app, const wa_req *req,
     return code;
 }
 
+/* 202 while what became of it is not known. */
+static void answer_accepted(const wa_req *req, wa_resp *resp,
+                            const wa_message *m)
+{
+    int waits = !strcmp(m->status, "pending") || !strcmp(m->status, "scheduled")
+                || !strcmp(m->status, "unknown");
+
+    answer_message(req, resp, waits ? 202 : 200, m);
+}
+
+static void put_location(const wa_req *req, wa_resp *resp, const wa_message *m)
+{
+    apr_table_setn(resp->headers, "Location",
+                   apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
+}
+
+static void answer_repeat(const wa_req *req, wa_resp *resp,
+                          const wa_idem_found *found, const wa_message *m)
+{
+    wa_idem_replay(req, resp, found);
+    if (!found->answer) {
+        put_location(req, resp, m);
+        answer_accepted(req, resp, m);
+    }
+}
+
+wa_code wa_api_order_repeated(wa_app *app, const wa_req *req, wa_resp *resp,
+                              wa_result *r)
+{
+    wa_result *why = wa_result_make(req->pool);
+    wa_message *m = NULL;
+    wa_idem_found *found = NULL;
+    wa_code code = wa_message_repeated(app, req, &m, &found, why);
+
+    if (code == WA_OK) {
+        answer_repeat(req, resp, found, m);
+    }
+    else if (code != WA_E_NOT_FOUND) {
+        *r = *why;
+    }
+    return code;
+}
+
 wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
                           wa_message_order *order, wa_result *r)
 {
@@ -146,6 +189,12 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
         code = wa_message_read_schedule(wa_json_str(req->json, "scheduled_at"),
                                         "/scheduled_at", &order->scheduled_at,
                                         r);
+        /* It may be in the past by now, of a request that was made before. */
+        if (code != WA_OK
+            && wa_api_order_repeated(app, req, resp, wa_result_make(req->pool))
+                   == WA_OK) {
+            return WA_OK;
+        }
     }
     if (code == WA_OK) {
         code = find_chat(app, req, order, r);
@@ -154,23 +203,17 @@ wa_code wa_api_order_send(wa_app *app, wa_req *req, wa_resp *resp,
         code = wa_message_send(app, req, order, &m, &found, r);
     }
     if (found) {
-        wa_idem_replay(req, resp, found);
+        answer_repeat(req, resp, found, m);
         return WA_OK;
     }
     if (!m) {
         return code;
     }
-    order->sent = !order->media
-                  || (m->media_id && !strcmp(m->media_id, order->media->id));
+    order->sent = 1;
     /* Also when it failed for good: it is there to be looked at. */
-    apr_table_setn(resp->headers, "Location",
-                   apr_pstrcat(req->pool, "/api/messages/", m->id, NULL));
+    put_location(req, resp, m);
     if (code == WA_OK) {
-        int waits = !strcmp(m->status, "pending")
-                    || !strcmp(m->status, "scheduled")
-                    || !strcmp(m->status, "unknown");
-
-        answer_message(req, resp, waits ? 202 : 200, m);
+        answer_accepted(req, resp, m);
     }
     return code;
 }

@@ -97,7 +97,6 @@ static wa_code read_media(wa_app *app, wa_req *req, wa_resp *resp,
                           wa_media **media, wa_result *r)
 {
     int is_form = wa_multipart_is_form(req);
-    wa_idem_found *found = NULL;
     wa_media_new file;
     wa_code code = is_form ? wa_form_read(app, req, form_fields, &file, r)
                            : WA_OK;
@@ -105,13 +104,8 @@ static wa_code read_media(wa_app *app, wa_req *req, wa_resp *resp,
     if (code != WA_OK) {
         return code;
     }
-    if (req->idem) {
-        code = wa_idem_find(app, req, req->idem, &found, r);
-    }
-    if (code == WA_OK && found && found->status) {
-        wa_idem_replay(req, resp, found);
-    }
-    else if (code == WA_OK) {
+    code = wa_api_order_repeated(app, req, resp, r);
+    if (code == WA_E_NOT_FOUND) {
         code = is_form ? wa_media_keep(app, req, &file, media, r)
                        : read_json(app, req, media, r);
     }

@@ -283,11 +283,9 @@ static void as_accepted(wa_message *m)
     m->cancelled_at = m->unknown_at = 0;
 }
 
-/* The request was made before: its answer, or the message as it is when the
- * process that made it died.
- * @return WA_E_NOT_FOUND, with nothing in r, when it was not */
-static wa_code repeated(wa_app *app, wa_req *req, wa_message **message,
-                        wa_idem_found **found, wa_result *r)
+wa_code wa_message_repeated(wa_app *app, const wa_req *req,
+                            wa_message **message, wa_idem_found **found,
+                            wa_result *r)
 {
     wa_idem_found *f = NULL;
     wa_code code = req->idem ? wa_idem_find(app, req, req->idem, &f, r) : WA_OK;
@@ -295,15 +293,15 @@ static wa_code repeated(wa_app *app, wa_req *req, wa_message **message,
     if (code != WA_OK || !f || !(f->answer || f->message_id)) {
         return code == WA_OK ? WA_E_NOT_FOUND : code;
     }
-    if (f->answer) {
-        *found = f;
-        return WA_OK;
+    if (!f->answer) {
+        code = wa_message_get(app, req->pool, req->request_id,
+                              req->principal->user_id, f->message_id, message,
+                              r);
+        if (code == WA_OK && f->status) {
+            as_accepted(*message);
+        }
     }
-    code = wa_message_get(app, req->pool, req->request_id,
-                          req->principal->user_id, f->message_id, message, r);
-    if (code == WA_OK && *message && f->status) {
-        as_accepted(*message);
-    }
+    *found = code == WA_OK ? f : NULL;
     return code;
 }
 
@@ -417,7 +415,7 @@ wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
                             req->limits, r);
     if (code != WA_OK) {
         /* Who repeats a request for want of its answer gets that. */
-        known = repeated(app, req, message, found, why);
+        known = wa_message_repeated(app, req, message, found, why);
         return known == WA_OK ? WA_OK : code;
     }
     place = !order->async && wa_place_take(app);
@@ -430,7 +428,7 @@ wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
         return code;
     }
     if (code == WA_OK) {
-        code = repeated(app, req, message, found, r);
+        code = wa_message_repeated(app, req, message, found, r);
     }
     if (code == WA_E_NOT_FOUND) {
         code = wa_message_not_linked(app, req, order->session, r);

@@ -23,14 +23,24 @@ wa_code wa_message_read_schedule(const char *text, const char *pointer,
  * the request's Idempotency-Key, and will be sent or end in failed. Unless the
  * order is async, the first attempt is made here and the message comes back
  * sent, failed or still pending.
- * @param found set instead of message when the request is a repeat whose
- *        answer is stored; a repeat without one gives the message
+ * @param found set when the request is a repeat, as wa_message_repeated does
  * @return WA_OK; WA_E_RECIPIENT, WA_E_NOT_LINKED, quota, key and database
  *         errors (nothing was stored); WA_E_NOT_ON_WHATSAPP, WA_E_REJECTED, …
  *         (the message is stored as failed, *message is set) */
 wa_code wa_message_send(wa_app *app, wa_req *req, const wa_message_order *order,
                         wa_message **message, wa_idem_found **found,
                         wa_result *r);
+
+/** What a request that was made before is answered with. Costs nothing where it
+ * has no Idempotency-Key.
+ * @param found what is known of it; its answer, where that is stored
+ * @param message otherwise, as it was accepted, or as it is when the process
+ *        that made it died
+ * @return WA_OK; WA_E_NOT_FOUND when it was not made before; what the key or
+ *         the database failed with */
+wa_code wa_message_repeated(wa_app *app, const wa_req *req,
+                            wa_message **message, wa_idem_found **found,
+                            wa_result *r);
 
 /** A message as the order has it, not stored yet; only the recipient is
  * checked. @return NULL with r when that is none */

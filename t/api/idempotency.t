@@ -2,6 +2,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use POSIX qw(strftime);
 use WA::Test;
 
 my ($user, $friend);
@@ -38,7 +39,17 @@ it 'accepted without waiting: the repeat is told what the first was' => sub {
     my $first = text('async', $key, @async);
     wait_until { message($user, $first->{json}{id})->{status} eq 'delivered' } 20, 'delivered';
     my $again = text('async', $key, @async);
-    return ([$first->{status}, $again->{status}, $again->{json}, count('async')], [202, 202, $first->{json}, 1]);
+    return ([$first->{status}, $again->{status}, header($again, 'Idempotency-Replayed'), header($again, 'Location'), $again->{json}, count('async')],
+        [202, 202, 'true', header($first, 'Location'), $first->{json}, 1]);
+};
+it 'scheduled: so is a repeat when its time has come and gone' => sub {
+    my $key = unique('key-');
+    my %body = (recipient => $friend->{number}, text => 'in a moment', scheduled_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 2)));
+    my $first = post('/messages/send-text', \%body, $key);
+    wait_until { message($user, $first->{json}{id})->{status} eq 'delivered' } 30, 'delivered';
+    my ($again, $new) = map { post('/messages/send-text', \%body, $_) } $key, unique('key-');
+    return ([$first->{status}, $again->{status}, header($again, 'Idempotency-Replayed'), $again->{json}, count('in a moment'), $new->{status}],
+        [202, 202, 'true', $first->{json}, 1, 422]);
 };
 it 'another body with the key: 422, nothing sent' => sub {
     my $key = unique('key-');
@@ -221,6 +232,18 @@ it 'a message with a file: its repeat needs the file no more, and makes none' =>
     my $before = stored();
     push @r, post('/messages/send-media', { recipient => $friend->{number}, media_id => $id }, $key);
     return ([$delete->{status}, $r[1]{status}, $r[1]{content}, stored()], [204, $r[0]{status}, $r[0]{content}, $before]);
+};
+it 'accepted without waiting: the same' => sub {
+    my ($key, $bytes) = (unique('key-'), unique('not waited for '));
+    my $before = stored();
+    my @r = map {
+        my ($type, $body) = form([recipient => $friend->{number}], [type => 'document'], ['file', $bytes, 'a.txt', 'text/plain']);
+        my $r = api(POST => '/messages/send-media', key => $user->{key}, body => $body, headers => { 'Content-Type' => $type, 'Idempotency-Key' => $key, Prefer => 'respond-async' });
+        wait_until { message($user, $r->{json}{id} || die "$r->{status} $r->{content}\n")->{status} eq 'delivered' } 30, 'delivered';
+        $r;
+    } 1, 2;
+    my ($media, $files) = split / /, $before;
+    return ([$r[0]{status}, $r[1]{status}, header($r[1], 'Idempotency-Replayed'), $r[1]{json}, stored()], [202, 202, 'true', $r[0]{json}, join ' ', $media + 1, $files + 1]);
 };
 
 # --- keys that are none ------------------------------------------------------------
