@@ -42,6 +42,18 @@ wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
     return g;
 }
 
+int wa_gather_has_room(wa_gather_bytes *bytes, void *const *items, int count,
+                       const void *item)
+{
+    apr_size_t all = bytes(item);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        all += bytes(items[i]);
+    }
+    return all <= WA_GATHER_BYTES;
+}
+
 static void join(wa_gather *g, waiter *w)
 {
     *g->end = w;

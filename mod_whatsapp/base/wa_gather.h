@@ -26,6 +26,16 @@ typedef void wa_gather_work(void *baton, void *const *items, int count);
 typedef int wa_gather_fits(void *baton, void *const *items, int count,
                            const void *item);
 
+/** Bytes that an item brings along. */
+typedef apr_size_t wa_gather_bytes(const void *item);
+
+/** Bytes that go together, as a rule; one item alone may have more. */
+#define WA_GATHER_BYTES (apr_size_t)(1024 * 1024)
+
+/** Does the item go with those within WA_GATHER_BYTES? For a wa_gather_fits. */
+int wa_gather_has_room(wa_gather_bytes *bytes, void *const *items, int count,
+                       const void *item);
+
 /** Make one.
  * @param leaders how many threads may work at one time, at least 1
  * @param most items that are done together

@@ -17,8 +17,6 @@
  * other runs. */
 #define LEADERS 2
 #define MOST 64
-/* Bytes of texts in one statement, as a rule; one alone may have more. */
-#define MOST_BYTES (apr_size_t)(1024 * 1024)
 
 typedef struct accepting {
     const wa_req *req;
@@ -32,8 +30,10 @@ typedef struct accepting {
     wa_result *r;
 } accepting;
 
-static apr_size_t content_bytes(const accepting *a)
+static apr_size_t content_bytes(const void *item)
 {
+    const accepting *a = item;
+
     return a->m->content ? strlen(a->m->content) : 0;
 }
 
@@ -55,18 +55,14 @@ static int fits(void *baton, void *const *items, int count, const void *item)
 {
     wa_app *app = baton;
     const accepting *a = item;
-    apr_size_t bytes = content_bytes(a);
     int paced = wa_delivery_pace_pause(app, a->req->pool) != NULL, i;
 
     for (i = 0; i < count; i++) {
-        const accepting *b = items[i];
-
-        bytes += content_bytes(b);
-        if (bytes > MOST_BYTES || collide(a, b, paced)) {
+        if (collide(a, items[i], paced)) {
             return 0;
         }
     }
-    return 1;
+    return wa_gather_has_room(content_bytes, items, count, item);
 }
 
 /* Columns from first on: session id, lease given, created_at, held back. */

@@ -13,9 +13,8 @@
 
 #define KEY_MAX 255
 #define PURPOSE "idempotency answers"
-/* Answers in one statement, and bytes of them, as a rule. */
+/* Answers in one statement. */
 #define MOST 64
-#define MOST_BYTES (apr_size_t)(1024 * 1024)
 
 /* The header's text without the quotes of a structured field's string. */
 static const char *unquoted(apr_pool_t *p, const char *text)
@@ -223,15 +222,14 @@ static void store(void *baton, void *const *items, int count)
     }
 }
 
+static apr_size_t sealed_bytes(const void *item)
+{
+    return strlen(((const answering *)item)->sealed);
+}
+
 static int fits(void *baton, void *const *items, int count, const void *item)
 {
-    apr_size_t bytes = strlen(((const answering *)item)->sealed);
-    int i;
-
-    for (i = 0; i < count; i++) {
-        bytes += strlen(((const answering *)items[i])->sealed);
-    }
-    return bytes <= MOST_BYTES;
+    return wa_gather_has_room(sealed_bytes, items, count, item);
 }
 
 apr_status_t wa_idem_start(wa_app *app)

@@ -126,6 +126,22 @@ static void run_all(apr_pool_t *p, seen *s)
     is_int(wrong, 0, "each of %d items was done once", THREADS * TIMES);
 }
 
+static apr_size_t bytes_of(const void *size)
+{
+    return *(const apr_size_t *)size;
+}
+
+static void test_bytes(void)
+{
+    apr_size_t half = WA_GATHER_BYTES / 2, one = 1, all = WA_GATHER_BYTES;
+    void *halves[] = { &half, &half };
+
+    ok(wa_gather_has_room(bytes_of, halves, 1, &half), "two halves fit");
+    ok(!wa_gather_has_room(bytes_of, halves, 2, &one), "no byte more");
+    ok(!wa_gather_has_room(bytes_of, halves, 1, &all), "nor what is large");
+    ok(wa_gather_has_room(bytes_of, halves, 0, &all), "but by itself");
+}
+
 int main(void)
 {
     apr_pool_t *p = tap_start();
@@ -155,5 +171,6 @@ int main(void)
     ok(s.most_working > 1, "more than one does");
     is_int(s.collided, 0, "what doesn't fit is not done together");
     ok(s.most_items > 1 && s.most_items <= KINDS, "what fits is");
+    test_bytes();
     return tap_done();
 }
