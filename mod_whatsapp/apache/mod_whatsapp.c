@@ -185,6 +185,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     mod_whatsapp_errors_register();
     mod_whatsapp_media_register();
+    mod_whatsapp_hashing_register();
 }
 
 module AP_MODULE_DECLARE_DATA whatsapp_module = {

@@ -55,6 +55,8 @@ void mod_whatsapp_note_configuration(wa_app *app, apr_pool_t *pchild,
  * @param secrets overwritten in them */
 apr_status_t mod_whatsapp_hashing_start(apr_pool_t *pconf, server_rec *s,
                                         wa_secrets *secrets);
+/** Look after them for as long as the parent lives. */
+void mod_whatsapp_hashing_register(void);
 /** The way to them, for a child. */
 const struct wa_hashing_queue *mod_whatsapp_hashing(void);
 

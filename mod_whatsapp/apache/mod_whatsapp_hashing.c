@@ -48,12 +48,15 @@ typedef struct kept {
 typedef struct hasher {
     apr_proc_t proc; /* its pid is 0 when it has ended */
     int elder;
+    int unable; /* there shall be no other in its place */
 } hasher;
 
 static apr_pool_t *pool; /* of this configuration */
 static server_rec *server;
 static wa_secrets *unneeded; /* by those who only hash */
 static wa_hashing_queue *queue;
+static hasher *hashers; /* those of this configuration */
+static int count;
 
 static kept *what_is_kept(void)
 {
@@ -212,6 +215,18 @@ static void hash_passwords(wa_hashing_queue *q, pid_t parent)
 
 static apr_status_t start_one(hasher *h);
 
+/* The machine may have no room for it now: then monitor() tries again. */
+static void start_again(hasher *h)
+{
+    apr_status_t rv = start_one(h);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, server,
+                     "WA0009: no process can be made to hash passwords; this is"
+                     " tried again");
+    }
+}
+
 static int is_stopping(void)
 {
     int state = AP_MPMQ_STOPPING;
@@ -228,6 +243,7 @@ static void ended(hasher *h, int status)
         return;
     }
     if (status == UNABLE) {
+        h->unable = 1;
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
                      "WA0007: a process can't get ready to hash passwords");
         return;
@@ -236,10 +252,7 @@ static void ended(hasher *h, int status)
                  "WA0008: a process that hashes passwords ended (%d); there"
                  " will be another one",
                  status);
-    if (start_one(h) != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, errno, server,
-                     "WA0009: no process can be made to hash passwords");
-    }
+    start_again(h);
 }
 
 static void maintain(int reason, void *data, int status)
@@ -306,10 +319,27 @@ static int how_many(void)
     return n < 1 ? 1 : n > MOST ? MOST : (int)n;
 }
 
+/* Every ten seconds or so, in the parent. */
+static int monitor(apr_pool_t *p, server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < count && !is_stopping(); i++) {
+        if (!hashers[i].proc.pid && !hashers[i].unable) {
+            start_again(&hashers[i]);
+        }
+    }
+    return DECLINED;
+}
+
+void mod_whatsapp_hashing_register(void)
+{
+    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
 apr_status_t mod_whatsapp_hashing_start(apr_pool_t *pconf, server_rec *s,
                                         wa_secrets *secrets)
 {
-    hasher *all = apr_pcalloc(pconf, MOST * sizeof(*all));
     apr_status_t rv;
     int n = how_many(), i;
 
@@ -318,9 +348,11 @@ apr_status_t mod_whatsapp_hashing_start(apr_pool_t *pconf, server_rec *s,
     unneeded = secrets;
     know_elders();
     rv = wa_hashing_queue_make(&queue, pconf);
+    hashers = apr_pcalloc(pconf, MOST * sizeof(*hashers));
     for (i = 0; rv == APR_SUCCESS && i < n; i++) {
-        rv = start_one(&all[i]);
+        rv = start_one(&hashers[i]);
     }
+    count = rv == APR_SUCCESS ? n : 0;
     return rv;
 }
 

@@ -116,7 +116,9 @@ sub httpd_pid {
 
 # All below a process; of Apache what answers requests, and what hashes passwords
 # for those.
-sub children_of { my ($pid) = @_; return grep { $_ != $pid } _tree($pid) }
+sub children_of { my ($pid) = @_; return grep { $_ != $pid && _lives($_) } _tree($pid) }
+# One that has ended keeps its place until its parent looks, up to a second later.
+sub _lives { return log_text("/proc/$_[0]/status") =~ /^State:\s+[^ZX]/m }
 sub _is_hasher { return log_text("/proc/$_[0]/comm") eq "wa-hashing\n" }
 sub httpd_children { return grep { !_is_hasher($_) } children_of(httpd_pid()) }
 sub httpd_hashers { my ($pid) = @_; return grep { _is_hasher($_) } children_of($pid || httpd_pid()) }
@@ -126,7 +128,7 @@ sub restart_httpd {
     my $pid = httpd_pid() or die "httpd does not run\n";
     my @command = split /\0/, log_text("/proc/$pid/cmdline");
     kill TERM => $pid;
-    my $until = time + 20;
+    my $until = time + 60;
     while (kill 0 => $pid) {
         die "httpd does not stop\n" if time > $until;
         sleep 0.05;
@@ -163,7 +165,7 @@ sub kill_httpd {
     kill KILL => $pid;
     sleep $seconds if $seconds;
     kill KILL => @children;
-    my $until = time + 20;
+    my $until = time + 60;
     while (grep { kill 0 => $_ } $pid, @children) {
         die "httpd does not end\n" if time > $until;
         sleep 0.05;
