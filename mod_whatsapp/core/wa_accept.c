@@ -25,7 +25,8 @@ typedef struct accepting {
     const char *trace; /* of its thread, to be kept */
     int inline_wanted;
     int leased;
-    int tell; /* whatsappd is to be told, by this thread */
+    int tell;  /* whatsappd is to be told, by this thread */
+    int alone; /* it is not stored: its own thread shall try */
     wa_code code;
     wa_result *r;
 } accepting;
@@ -237,9 +238,10 @@ static void work(void *baton, void *const *items, int count)
         }
         else if (code == WA_E_INTERNAL) {
             /* What one of them is at fault for shall not harm the others: its
-             * user has just been erased, say. */
+             * user has just been erased, say. Nor shall they wait for each
+             * other. */
             for (i = 0; i < count; i++) {
-                accept_one(app, items[i]);
+                ((accepting *)items[i])->alone = 1;
             }
         }
         else {
@@ -281,6 +283,10 @@ wa_code wa_accept(wa_app *app, const wa_req *req, const wa_message_order *order,
     if (!app->accepting
         || wa_gather_do(app->accepting, req->pool, &a) != APR_SUCCESS) {
         work(app, &self, 1);
+    }
+    if (a.alone) {
+        accept_one(app, &a);
+        a.tell |= to_be_told(&a);
     }
     if (a.tell) {
         tell_daemon(app, req);
