@@ -198,18 +198,20 @@ it 'twenty equal uploads at a time make one file' => sub {
     my %ids = map { $_->[1] => 1 } @r;
     return ([[grep { $_->[0] != 201 } @r], scalar keys %ids, stored()], [[], 1, join ' ', $media + 1, $files + 1]);
 };
-# The files on disk of all users.
-sub on_disk { return scalar grep { -f } glob "$ENV{WA_TEST_DIR}/media/??/??/*" }
+# The files on disk of all users. whatsappd may take away some of those that a test left.
+sub on_disk { return map { $_ => 1 } grep { -f } glob "$ENV{WA_TEST_DIR}/media/??/??/*" }
 it 'twenty different uploads at a time under one key: one is kept, the files of the others are gone at once' => sub {
     my ($key, $bytes) = (unique('key-'), unique('which of '));
     my ($media, $files) = split / /, stored();
-    my $on_disk = on_disk();
+    my %before = on_disk();
     # Two of each content: of such, too, the last one to lose takes the file away.
     my @r = at_once(sub { my $r = put_file("$bytes " . int($_[0] / 2), $key); $r->{json}{code} // $r->{status} }, 2 .. 21);
     my %n;
     $n{$_}++ for @r;
     my $same = delete $n{201}; # whose content is the first one's gets its answer
-    return ([\%n, $same, stored(), on_disk()], [{ idempotency_key_reused => 20 - $same }, qr/\A[12]\z/, join(' ', $media + 1, $files + 1), $on_disk + 1]);
+    my %after = on_disk();
+    return ([\%n, $same, stored(), scalar grep { !$before{$_} } keys %after],
+        [{ idempotency_key_reused => 20 - $same }, qr/\A[12]\z/, join(' ', $media + 1, $files + 1), 1]);
 };
 it 'a file that is refused leaves its key free' => sub {
     my $key = unique('key-');

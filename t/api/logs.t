@@ -49,7 +49,7 @@ step 'two users, and some requests' => sub {
     $ask->(GET  => '/auth/me', $other->{key});                                        # 7: another user's
     $ask->(GET  => '/auth/me', 'wak_nonsense');                                       # 8: nobody's
     $ask->(GET  => '/nothing', $user->{key});                                         # 9: no route, so nobody's
-    my $rows = wait_until { db("SELECT count(*) FROM request_log WHERE request_id LIKE '$user->{id}.%'") == 9 } 5, 'nine rows';
+    my $rows = wait_until { db("SELECT count(*) FROM request_log WHERE request_id LIKE '$user->{id}.%'") == 9 } 10, 'nine rows';
     return ($rows, 1);
 };
 
@@ -106,7 +106,7 @@ it 'an admin sees one user\'s' => sub { return (nth(ids(logs(admin_token(), "?us
 it 'a login has no key' => sub {
     my $id = unique('login-');
     api(GET => '/auth/me', key => admin_token(), headers => { 'X-Request-ID' => $id });
-    my $row = wait_until { logs(admin_token(), "?request_id=$id")->{json}{data}[0] } 5, 'the row';
+    my $row = wait_until { logs(admin_token(), "?request_id=$id")->{json}{data}[0] } 10, 'the row';
     return ($row->{key_id}, undef);
 };
 
@@ -187,7 +187,7 @@ it 'CSV: the names, then every row' => sub {
 it 'CSV: nothing that a spreadsheet would run' => sub {
     my $id = '-2.' . unique('csv');
     logs($user, '?limit=1', headers => { 'X-Request-ID' => $id });
-    wait_until { logs($user, "?request_id=$id")->{json}{data}[0] } 5, 'the row';
+    wait_until { logs($user, "?request_id=$id")->{json}{data}[0] } 10, 'the row';
     my (undef, $row) = csv(logs($user, "?request_id=$id&format=csv")->{content});
     return ($row->[11], "'$id");
 };

@@ -53,7 +53,7 @@ it 'a message more' => sub {
 it 'a request more, a second later' => sub {
     my $before = seen()->{api_requests}{today};
     api(GET => '/nothing') for 1 .. 10;
-    my $after = wait_until { my $n = seen()->{api_requests}{today}; $n >= $before + 10 ? $n : undef } 5, 'ten more';
+    my $after = wait_until { my $n = seen()->{api_requests}{today}; $n >= $before + 10 ? $n : undef } 10, 'ten more';
     return ($after >= $before + 10 ? 'more' : $after, 'more');
 };
 it 'the series: 24 hours, 7 and 30 days, the last is now' => sub {

@@ -38,7 +38,7 @@ it "a send's id and trace stand in the access log, the bridge's log, the message
     my $r = send_text($user, $phone, 'hello', 'X-Request-ID' => $id, traceparent => parent($trace));
     return ([$r->{status}, header($r, 'X-Request-ID'), logged($id), bridged($id),
             db("SELECT request_id FROM messages WHERE id = '$r->{json}{id}'"),
-            wait_until { db("SELECT request_id FROM request_log WHERE request_id = '$id'") } 5, 'the row'],
+            wait_until { db("SELECT request_id FROM request_log WHERE request_id = '$id'") } 10, 'the row'],
         [200, $id, $trace, $trace, $id, $id]);
 };
 for my $bad ([none => undef], [zeros => parent('0' x 32)], [capitals => parent(uc(trace_id()) =~ s{0000\z}{ABCD}r)], [short => '00-1-1-01'],

@@ -96,7 +96,7 @@ static void test_locked(apr_pool_t *p, wa_db_pool *pool, PGconn *c,
     list_all(p, list);
     run(other, "BEGIN");
     run(other, "SELECT" OF_USER " AND whatsapp_id = 'SENT2' FOR UPDATE");
-    pool->statement_wait = apr_time_from_msec(500);
+    pool->statement_wait = apr_time_from_sec(5);
     ok(wa_db_open(&db, p, pool) == APR_SUCCESS, "a connection");
     rv = wa_sent_store(p, db, list, MESSAGES);
     wa_db_close(db);
