@@ -9,7 +9,7 @@ import { join } from 'node:path';
 
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const SOON = 20_000;
+const SOON = 60_000;
 
 function wanted(name) {
   const value = process.env[name];
