@@ -20,6 +20,8 @@ my %total = (sends => 0, tries => 0);
 
 sub lowest { my ($pid) = sort { $a <=> $b } @_; return $pid // die "nothing to kill\n" }
 
+sub browsers { return grep { log_text("/proc/$_/cmdline") =~ /\A[^\0]*chrom/i } children_of(pid_of('bridge')) }
+
 my %KILL = (
     'a child of Apache' => sub { kill KILL => lowest(httpd_children()) },
     'whatsappd' => sub { kill_it('whatsappd') },
@@ -29,7 +31,8 @@ my %KILL = (
     'all of Apache' => sub { kill_httpd() },
     # PostgreSQL then ends all of them and recovers.
     'a backend of PostgreSQL' => sub { kill KILL => lowest(db("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()")) },
-    'the browser' => sub { kill KILL => lowest(grep { log_text("/proc/$_/cmdline") =~ /\A[^\0]*chrom/i } children_of(pid_of('bridge'))) },
+    # It may be starting anew from the round before.
+    'the browser' => sub { kill KILL => wait_until { my @all = browsers(); @all ? lowest(@all) : 0 } $PATIENCE, 'a browser' },
 );
 
 # --- sending, with the patience of a client that must not lose anything ----------
