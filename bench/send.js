@@ -47,6 +47,7 @@ const accept = statement('MESSAGE_ACCEPT', [
   "'60'",
   'NULL',
   'NULL',
+  'NULL',
 ]);
 const uuid = "(md5(:a::text || ':' || :b::text))";
 const pgScript = `\\set a random(1, 9000000000000000)\n\\set b random(1, 9000000000000000)\n\\set chat random(1, 1000)\n${accept
