@@ -117,9 +117,7 @@ sub httpd_pid {
 # All below a process; of Apache what answers requests, and what hashes passwords
 # for those.
 # Of no process (0) there are none: below the kernel is all of the machine.
-sub children_of { my ($pid) = @_; return $pid ? grep({ $_ != $pid && _lives($_) } _tree($pid)) : () }
-# One that has ended keeps its place until its parent looks, up to a second later.
-sub _lives { return log_text("/proc/$_[0]/status") =~ /^State:\s+[^ZX]/m }
+sub children_of { my ($pid) = @_; return $pid ? grep({ $_ != $pid } _tree($pid)) : () }
 sub _is_hasher { return log_text("/proc/$_[0]/comm") eq "wa-hashing\n" }
 sub httpd_children { return grep { !_is_hasher($_) } children_of(httpd_pid()) }
 sub httpd_hashers { my ($pid) = @_; return grep { _is_hasher($_) } children_of($pid || httpd_pid()) }
