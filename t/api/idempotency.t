@@ -44,7 +44,7 @@ it 'accepted without waiting: the repeat is told what the first was' => sub {
 };
 it 'scheduled: so is a repeat when its time has come and gone' => sub {
     my $key = unique('key-');
-    my %body = (recipient => $friend->{number}, text => 'in a moment', scheduled_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 2)));
+    my %body = (recipient => $friend->{number}, text => 'in a moment', scheduled_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 5)));
     my $first = post('/messages/send-text', \%body, $key);
     wait_until { message($user, $first->{json}{id})->{status} eq 'delivered' } 30, 'delivered';
     my ($again, $new) = map { post('/messages/send-text', \%body, $_) } $key, unique('key-');

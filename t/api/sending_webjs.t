@@ -34,7 +34,7 @@ it 'in bulk: each once, in the order of its chat' => sub {
         [202, 'true', \@ids, [('sent') x 8], [([map { "many $_" } 1 .. 4]) x 2]]);
 };
 it 'at its time, not before, once; its key repeated meanwhile and afterwards' => sub {
-    my $at = strftime '%Y-%m-%dT%H:%M:%SZ', gmtime(time + 4);
+    my $at = strftime '%Y-%m-%dT%H:%M:%SZ', gmtime(time + 8);
     my $key = unique('key-');
     my $send = sub { return post('send-text', { recipient => $friend->{number}, text => 'later', scheduled_at => $at }, 'Idempotency-Key' => $key) };
     my ($r, $again) = map { $send->() } 1, 2;
