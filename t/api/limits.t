@@ -280,7 +280,7 @@ it 'PostgreSQL can not say whether a key is good: that is not the fault of its a
     resume_it('postgresql');
     wait_ready(30);
     # A child that has waited in vain leaves PostgreSQL alone for a second, and this Apache's are asked for keys that Redis knows.
-    sleep 1.2;
+    sleep 2;
     wait_until { !grep { $_ != 200 } parallel(8, sub { status($user)->{status} }, 1 .. 96) } 20, 'ninety-six answers in a row';
     return ([map { ($_->{status}, header($_, 'X-RateLimit-Remaining')) } @r], [(503, 5) x 2]);
 };
