@@ -290,6 +290,7 @@ wa_code wa_message_repeated(wa_app *app, const wa_req *req,
     wa_idem_found *f = NULL;
     wa_code code = req->idem ? wa_idem_find(app, req, req->idem, &f, r) : WA_OK;
 
+    *message = NULL;
     if (code != WA_OK || !f || !(f->answer || f->message_id)) {
         return code == WA_OK ? WA_E_NOT_FOUND : code;
     }
@@ -297,7 +298,7 @@ wa_code wa_message_repeated(wa_app *app, const wa_req *req,
         code = wa_message_get(app, req->pool, req->request_id,
                               req->principal->user_id, f->message_id, message,
                               r);
-        if (code == WA_OK && f->status) {
+        if (code == WA_OK && *message && f->status) {
             as_accepted(*message);
         }
     }
