@@ -13,7 +13,7 @@ import { api, link, makePhone, makeUser, sql, until } from './lib/stack.js';
 
 const ROUNDS = Number(process.env.WA_BENCH_ROUNDS ?? 5);
 const USERS = 8;
-const WAITING = 12_000;
+const WAITING = 24_000;
 const IDLE_SENDS = 60;
 const SECONDS = 3;
 

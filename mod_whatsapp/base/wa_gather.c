@@ -16,6 +16,10 @@ typedef struct waiter {
 struct wa_gather {
     apr_thread_mutex_t *lock;
     waiter *first, **end; /* who waits and isn't in work */
+    int waiting;          /* how many they are */
+    waiter *hopes;        /* it leads, and waits for company */
+    int usual;            /* how many were together of late */
+    apr_interval_time_t patience;
     int working;
     int leaders, most;
     wa_gather_work *work;
@@ -24,8 +28,8 @@ struct wa_gather {
 };
 
 wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
-                          wa_gather_work *work, wa_gather_fits *fits,
-                          void *baton)
+                          apr_interval_time_t patience, wa_gather_work *work,
+                          wa_gather_fits *fits, void *baton)
 {
     wa_gather *g = apr_pcalloc(p, sizeof(*g));
 
@@ -36,6 +40,8 @@ wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
     g->end = &g->first;
     g->leaders = leaders;
     g->most = most;
+    g->usual = 1;
+    g->patience = patience;
     g->work = work;
     g->fits = fits;
     g->baton = baton;
@@ -58,6 +64,10 @@ static void join(wa_gather *g, waiter *w)
 {
     *g->end = w;
     g->end = &w->next;
+    g->waiting++;
+    if (g->hopes && g->waiting + 1 >= g->usual) {
+        apr_thread_cond_signal(g->hopes->woken);
+    }
 }
 
 /* Take out the waiter that *at leads to. */
@@ -70,7 +80,26 @@ static waiter *leave(wa_gather *g, waiter **at)
         g->end = at;
     }
     w->next = NULL;
+    g->waiting--;
     return w;
+}
+
+/* We lead; where many came together of late, wait a little for as many. */
+static void hope(wa_gather *g, waiter *self)
+{
+    apr_time_t until;
+    apr_interval_time_t left = g->patience;
+
+    if (g->hopes || left <= 0 || g->waiting + 1 >= g->usual) {
+        return;
+    }
+    until = apr_time_now() + left;
+    g->hopes = self;
+    while (left > 0 && g->waiting + 1 < g->usual) {
+        apr_thread_cond_timedwait(self->woken, g->lock, left);
+        left = until - apr_time_now();
+    }
+    g->hopes = NULL;
 }
 
 /* Those that are done together with us, who lead: as a list from us on, and
@@ -90,7 +119,22 @@ static int take(wa_gather *g, waiter *self, void **items)
         last = last->next;
         items[count++] = last->item;
     }
+    /* Fewer than usual may be chance: it is unlearnt by halves. */
+    g->usual = count >= g->usual ? count : (g->usual + count) / 2;
     return count;
+}
+
+/* Let the next one of those who wait work, if one may. */
+static void wake(wa_gather *g)
+{
+    waiter *w;
+
+    if (g->first && g->working < g->leaders && !g->hopes) {
+        g->working++;
+        w = leave(g, &g->first);
+        w->leads = 1;
+        apr_thread_cond_signal(w->woken);
+    }
 }
 
 /* The next works, and those we worked for go. */
@@ -98,14 +142,8 @@ static void hand_over(wa_gather *g, waiter *self)
 {
     waiter *w, *next;
 
-    if (g->first) {
-        w = leave(g, &g->first);
-        w->leads = 1;
-        apr_thread_cond_signal(w->woken);
-    }
-    else {
-        g->working--;
-    }
+    g->working--;
+    wake(g);
     for (w = self->next; w; w = next) {
         next = w->next; /* it is gone once it knows */
         w->done = 1;
@@ -125,7 +163,7 @@ apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
         return rv;
     }
     apr_thread_mutex_lock(g->lock);
-    if (g->working < g->leaders) {
+    if (g->working < g->leaders && !g->hopes) {
         g->working++;
         self.leads = 1;
     }
@@ -136,7 +174,9 @@ apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
         apr_thread_cond_wait(self.woken, g->lock);
     }
     if (self.leads) {
+        hope(g, &self);
         count = take(g, &self, items);
+        wake(g);
         apr_thread_mutex_unlock(g->lock);
         g->work(g->baton, items, count);
         apr_thread_mutex_lock(g->lock);

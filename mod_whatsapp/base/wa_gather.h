@@ -6,12 +6,18 @@
  * Who comes while nobody works does his own at once. Who comes meanwhile waits,
  * and the first of these then works for all of them: as the cost of a
  * transaction is mostly its beginning and its end, many in one cost little more
- * than one. Nobody is kept waiting for company.
+ * than one. Who is about to work waits for company only where others came
+ * together of late, until as many are there and not longer than its patience;
+ * one who is alone waits for nobody.
  */
 #ifndef WA_GATHER_H
 #define WA_GATHER_H
 
 #include <apr_pools.h>
+#include <apr_time.h>
+
+/** For what ends with a commit: less than that takes. Microseconds. */
+#define WA_GATHER_PATIENCE 2000
 
 typedef struct wa_gather wa_gather;
 
@@ -39,12 +45,13 @@ int wa_gather_has_room(wa_gather_bytes *bytes, void *const *items, int count,
 /** Make one.
  * @param leaders how many threads may work at one time, at least 1
  * @param most items that are done together
+ * @param patience microseconds to wait for company at most; 0: none
  * @param fits NULL: all do
  * @param baton given to both
  * @return NULL when a lock can't be made */
 wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
-                          wa_gather_work *work, wa_gather_fits *fits,
-                          void *baton);
+                          apr_interval_time_t patience, wa_gather_work *work,
+                          wa_gather_fits *fits, void *baton);
 
 /** Have an item done; comes back when it is.
  * @param p of the calling thread, for what is needed to wait

@@ -13,9 +13,9 @@
 #include "wa_idempotency.h"
 #include "wa_tx.h"
 
-/* Two threads of a process: while one waits for the disk, the statement of the
- * other runs. */
-#define LEADERS 2
+/* Threads of a process: with two, one statement would run while the other waits
+ * for the disk, but each would be of half as many, and costs more by that. */
+#define LEADERS 1
 #define MOST 64
 
 typedef struct accepting {
@@ -255,7 +255,8 @@ static void work(void *baton, void *const *items, int count)
 
 apr_status_t wa_accept_start(wa_app *app)
 {
-    app->accepting = wa_gather_make(app->pool, LEADERS, MOST, work, fits, app);
+    app->accepting = wa_gather_make(app->pool, LEADERS, MOST,
+                                    WA_GATHER_PATIENCE, work, fits, app);
     return app->accepting ? APR_SUCCESS : APR_ENOLOCK;
 }
 

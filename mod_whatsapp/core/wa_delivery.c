@@ -173,7 +173,7 @@ static void record_sent(void *baton, void *const *items, int count)
 apr_status_t wa_delivery_start(wa_app *app)
 {
     app->sent = wa_gather_make(app->pool, SENT_LEADERS, WA_SENT_MOST,
-                               record_sent, NULL, app);
+                               WA_GATHER_PATIENCE, record_sent, NULL, app);
     return app->sent ? APR_SUCCESS : APR_ENOLOCK;
 }
 

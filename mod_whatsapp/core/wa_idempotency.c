@@ -234,7 +234,8 @@ static int fits(void *baton, void *const *items, int count, const void *item)
 
 apr_status_t wa_idem_start(wa_app *app)
 {
-    app->answers = wa_gather_make(app->pool, 1, MOST, store, fits, app);
+    app->answers = wa_gather_make(app->pool, 1, MOST, WA_GATHER_PATIENCE, store,
+                                  fits, app);
     return app->answers ? APR_SUCCESS : APR_ENOLOCK;
 }
 

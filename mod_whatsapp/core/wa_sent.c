@@ -24,7 +24,9 @@ static columns columns_of(apr_pool_t *p, const wa_sent *list, int n,
     return c;
 }
 
-static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
+/* @param active of each that is stored: is its session's activity older? */
+static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n,
+                               int *active)
 {
     columns c = columns_of(p, list, n, 0);
     wa_db_rows *rows;
@@ -38,6 +40,7 @@ static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
         for (j = 0; j < n; j++) {
             if (!strcmp(list[j].message_id, id)) {
                 list[j].stored = 1;
+                active[j] = wa_db_bool(rows, i, 1);
             }
         }
     }
@@ -83,16 +86,19 @@ static apr_status_t note_activity(apr_pool_t *p, wa_db *db, const wa_sent *list,
 apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
 {
     apr_status_t rv = APR_SUCCESS, one;
-    int i;
+    wa_sent due[WA_SENT_MOST];
+    int active[WA_SENT_MOST];
+    int i, count = 0;
 
     if (n < 1 || n > WA_SENT_MOST) {
         return n ? APR_EINVAL : APR_SUCCESS;
     }
     for (i = 0; i < n; i++) {
         list[i].stored = 0;
+        active[i] = 1;
     }
     if (n > 1) {
-        rv = store_many(p, db, list, n);
+        rv = store_many(p, db, list, n, active);
     }
     /* An error of SQL may be that of one message alone. */
     if (rv == APR_SUCCESS || rv == APR_EGENERAL) {
@@ -104,7 +110,14 @@ apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
             }
         }
     }
-    /* Not worth an error: the next message notes it again. */
-    (void)note_activity(p, db, list, n);
+    for (i = 0; i < n; i++) {
+        if (active[i]) {
+            due[count++] = list[i];
+        }
+    }
+    if (count) {
+        /* Not worth an error: the next message notes it again. */
+        (void)note_activity(p, db, due, count);
+    }
     return rv;
 }

@@ -99,8 +99,8 @@ it 'the statuses of today are those of the messages' => sub {
         AND usage_day(created_at) = usage_day(now()) AND user_id IN (SELECT id FROM users) GROUP BY 1 ORDER BY 1");
     my %now = map { $_->[0] => $_->[1] } map { [split /\|/] } db("SELECT status, sum(n) FROM (
         SELECT status, messages AS n FROM usage_status WHERE day = usage_day(now())
-        UNION ALL SELECT is_now, 1 FROM usage_delta WHERE day = usage_day(now())
-        UNION ALL SELECT was, -1 FROM usage_delta WHERE was IS NOT NULL AND day = usage_day(now())) x GROUP BY 1");
+        UNION ALL SELECT is_now, messages FROM usage_delta WHERE day = usage_day(now())
+        UNION ALL SELECT was, -messages FROM usage_delta WHERE was IS NOT NULL AND day = usage_day(now())) x GROUP BY 1");
     my @lacking = grep { my ($s, $n) = split /\|/; ($now{$s} || 0) < $n } @of_messages;
     return (\@lacking, []);
 };

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use WA::Test;
 
 my ($USERS, $MESSAGES, $WRITERS, $ROUNDS) = (8, 12, 6, 40);
+my ($ALONE, $FOR_ALONE) = (3, 10); # writers of statements that are alone, and the messages that each has of each user
 my $MINE = sprintf '%08x', $$ * 16 + int rand 16; # the beginning of each id
 my ($of_users, $deadlocks_before);
 
@@ -29,7 +30,7 @@ step 'users with a session and messages each' => sub {
                 VALUES ('$id', 'f$MINE$u', 'f$MINE$u\@example.org', 'user', 9, 9, 9);
             INSERT INTO sessions (id, user_id, engine) VALUES ('$id', '$id', 'baileys');"
             . join '', map { "INSERT INTO messages (id, user_id, session_id, direction, type, status, recipient, chat, whatsapp_id) VALUES ('"
-                . message_id($u, $_) . "', '$id', '$id', 'out', 'text', 'pending', '+49171', 'c\@s', 'W$_');" } 1 .. $MESSAGES);
+                . message_id($u, $_) . "', '$id', '$id', 'out', 'text', 'pending', '+49171', 'c\@s', 'W$_');" } 1 .. $MESSAGES, 101 .. 100 + $ALONE * $FOR_ALONE);
     }
     $deadlocks_before = deadlocks();
     return ([db("SELECT last_seq FROM event_heads WHERE user_id IN ($of_users)")], [('1') x $USERS]);
@@ -63,6 +64,20 @@ sub writer {
     db($sql);
     return 'written';
 }
+# Statements that are transactions by themselves, and say so: each about a message
+# of every user, these in another order each time.
+sub alone {
+    my ($who) = @_;
+    for my $m (map { 100 + ($who - 1) * $FOR_ALONE + $_ } 1 .. $FOR_ALONE) {
+        my $ids = join ',', map { "'" . message_id($_, $m) . "'" } 1 .. $USERS;
+        for my $status (qw(sent delivered read)) {
+            db("WITH k AS (SELECT id, set_config('whatsapp.alone', 'on', true) FROM messages WHERE id IN ($ids)
+                    ORDER BY md5(id::text || '$who$status') FOR NO KEY UPDATE)
+                UPDATE messages m SET status = '$status' FROM k WHERE m.id = k.id");
+        }
+    }
+    return 'alone';
+}
 # Looks again and again: what is visible is always 1 to n, and n never falls.
 sub reader {
     db("DO \$\$ DECLARE
@@ -83,13 +98,34 @@ sub reader {
 }
 
 it 'many transactions at a time, their users in opposite orders, while somebody reads' => sub {
-    my @got = parallel($WRITERS + 2, sub { my ($who) = @_; return $who ? writer($who) : reader() }, 0, 0, 1 .. $WRITERS);
-    return (\@got, [('read') x 2, ('written') x $WRITERS]);
+    my @got = parallel($WRITERS + $ALONE + 2, sub { my ($who) = @_; return $who < 0 ? alone(-$who) : $who ? writer($who) : reader() },
+        0, 0, 1 .. $WRITERS, map { -$_ } 1 .. $ALONE);
+    return (\@got, [('read') x 2, ('written') x $WRITERS, ('alone') x $ALONE]);
 };
 it 'no gap, and as many events as there are changes that were kept' => sub {
     my $changes = db("SELECT count(*) FROM messages WHERE user_id IN ($of_users) AND direction = 'in'");
     my $told = db("SELECT count(*) FROM events WHERE user_id IN ($of_users) AND type = 'message.received'");
     return ([gaps(), $told, $told > 500 ? 'many' : $told], [0, $changes, 'many']);
+};
+it 'of statements that are alone each change is told, and counted' => sub {
+    my $all = $USERS * $ALONE * $FOR_ALONE;
+    my $ids = "(SELECT id FROM messages WHERE user_id IN ($of_users) AND substr(whatsapp_id, 2)::integer > 100 AND whatsapp_id LIKE 'W%')";
+    return ([db("SELECT type, count(*) FROM events WHERE message_id IN $ids GROUP BY 1 ORDER BY 1")],
+        ["message.delivered|$all", "message.read|$all", "message.sent|$all"]);
+};
+it 'usage: a statement has one delta for what is alike' => sub {
+    my $u = user_id(6);
+    my @ids = map { "'" . message_id(6, 200 + $_) . "'" } 1 .. 3;
+    my $of = 'IN (' . join(',', @ids) . ')';
+    return ([db("BEGIN; INSERT INTO messages (id, user_id, session_id, direction, type, status, recipient, chat, whatsapp_id)
+            SELECT id, '$u', '$u', 'out', CASE n WHEN 1 THEN 'image' ELSE 'text' END, 'pending', '+49171', 'c\@s', 'U' || n
+            FROM unnest(ARRAY[" . join(',', @ids) . "]::uuid[]) WITH ORDINALITY AS i (id, n);
+        UPDATE messages SET status = 'failed' WHERE id $of;
+        UPDATE messages SET status = 'sent', sent_at = now() WHERE id $of;
+        UPDATE messages SET error_code = 'x' WHERE id $of;
+        SELECT messages_sent, messages_failed, media_sent, was, is_now, messages FROM usage_delta
+            WHERE user_id = '$u' AND xmin::text = pg_current_xact_id()::text ORDER BY is_now, was, messages_failed; ROLLBACK")],
+        ['0|3|0|pending|failed|3', '0|0|0||pending|3', '3|0|1|failed|sent|3', ('0|-1|0|||1') x 3]);
 };
 it 'no deadlock' => sub { return (deadlocks(), $deadlocks_before) };
 it 'each event once: its message, in the order of its statuses' => sub {

@@ -18,6 +18,7 @@
 typedef struct item {
     int kind;
     int done;
+    int alone;
 } item;
 
 /* What was seen by those that worked. */
@@ -26,6 +27,7 @@ typedef struct seen {
     apr_uint32_t working, most_working, batches, most_items, collided, started;
     apr_uint32_t ready; /* threads that are about to come */
     apr_uint32_t wait_for;
+    apr_uint32_t alone; /* items that were done by themselves */
 } seen;
 
 static void at_least(apr_uint32_t *mem, apr_uint32_t value)
@@ -45,6 +47,8 @@ static void work(void *baton, void *const *items, int count)
     at_least(&s->most_working, apr_atomic_inc32(&s->working) + 1);
     at_least(&s->most_items, (apr_uint32_t)count);
     apr_atomic_inc32(&s->batches);
+    apr_atomic_add32(&s->alone, count == 1);
+    ((item *)items[0])->alone = count == 1;
     /* The first keeps the others waiting until all are there. */
     if (!apr_atomic_inc32(&s->started)) {
         while (apr_atomic_read32(&s->ready) < s->wait_for) {
@@ -105,6 +109,49 @@ static void *APR_THREAD_FUNC run(apr_thread_t *thread, void *data)
     return NULL;
 }
 
+/* Who had company comes a second time. */
+static void *APR_THREAD_FUNC run_again(apr_thread_t *thread, void *data)
+{
+    seen *s = data;
+    apr_pool_t *p;
+    item one = { 0, 0, 0 };
+
+    if (apr_pool_create(&p, NULL) != APR_SUCCESS) {
+        return NULL;
+    }
+    apr_atomic_inc32(&s->ready);
+    wa_gather_do(s->g, p, &one);
+    if (!one.alone) {
+        wa_gather_do(s->g, p, &one);
+    }
+    apr_pool_destroy(p);
+    return NULL;
+}
+
+/* One is alone, and the rest come while it works; these come again, when
+ * nobody works. */
+static void test_company(apr_pool_t *p)
+{
+    apr_thread_t *threads[MOST + 1];
+    apr_status_t rv;
+    seen s;
+    int i, made = 0;
+
+    memset(&s, 0, sizeof(s));
+    s.wait_for = MOST + 1;
+    s.g = wa_gather_make(p, 1, MOST, apr_time_from_sec(20), work, NULL, &s);
+    for (i = 0; i <= MOST; i++) {
+        made += apr_thread_create(&threads[i], NULL, run_again, &s, p)
+                == APR_SUCCESS;
+    }
+    is_int(made, MOST + 1, "threads");
+    for (i = 0; i <= MOST && made == MOST + 1; i++) {
+        apr_thread_join(&rv, threads[i]);
+    }
+    is_int(s.alone, 1, "after company the first who comes waits for as many");
+    is_int(s.batches, 3, "and all are done together again");
+}
+
 static void run_all(apr_pool_t *p, seen *s)
 {
     apr_thread_t *threads[THREADS];
@@ -146,10 +193,10 @@ int main(void)
 {
     apr_pool_t *p = tap_start();
     seen s;
-    item one = { 0, 0 };
+    item one = { 0, 0, 0 };
 
     memset(&s, 0, sizeof(s));
-    s.g = wa_gather_make(p, 1, MOST, work, NULL, &s);
+    s.g = wa_gather_make(p, 1, MOST, apr_time_from_sec(3600), work, NULL, &s);
     wa_gather_do(s.g, p, &one);
     wa_gather_do(s.g, p, &one);
     is_int(one.done, 2, "alone: done at once");
@@ -157,7 +204,7 @@ int main(void)
 
     memset(&s, 0, sizeof(s));
     s.wait_for = THREADS;
-    s.g = wa_gather_make(p, 1, MOST, work, NULL, &s);
+    s.g = wa_gather_make(p, 1, MOST, 0, work, NULL, &s);
     run_all(p, &s);
     is_int(s.most_working, 1, "one works at a time");
     is_int(s.most_items, MOST, "those that waited were done together");
@@ -165,12 +212,21 @@ int main(void)
 
     memset(&s, 0, sizeof(s));
     s.wait_for = THREADS;
-    s.g = wa_gather_make(p, 3, MOST, work, fits, &s);
+    s.g = wa_gather_make(p, 3, MOST, 0, work, fits, &s);
     run_all(p, &s);
     ok(s.most_working <= 3, "no more than three work at a time");
     ok(s.most_working > 1, "more than one does");
     is_int(s.collided, 0, "what doesn't fit is not done together");
     ok(s.most_items > 1 && s.most_items <= KINDS, "what fits is");
+
+    memset(&s, 0, sizeof(s));
+    s.wait_for = THREADS;
+    s.g = wa_gather_make(p, 3, MOST, 1000, work, fits, &s);
+    run_all(p, &s);
+    ok(s.most_working <= 3, "three work where who works waits for company");
+    is_int(s.collided, 0, "what doesn't fit is not done together");
+
+    test_company(p);
     test_bytes();
     return tap_done();
 }

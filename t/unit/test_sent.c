@@ -149,6 +149,29 @@ static void test_rest(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
            "t", "the session was active");
 }
 
+/* Two at a time, of a session that was never active. */
+static void test_activity(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
+{
+    wa_sent list[MESSAGES];
+    wa_db *db = NULL;
+
+    list_all(p, list);
+    ok(run(c,
+           "UPDATE sessions SET last_active_at = NULL WHERE id = '" SESSION "'")
+           && run(c, "INSERT INTO outbox (message_id, session_id, chat,"
+                     " expires_at) SELECT id, session_id, chat,"
+                     " now() + interval '1 h'" OF_USER
+                     " AND whatsapp_id IN ('SENT1', 'SENT2')"),
+       "two wait again");
+    ok(wa_db_open(&db, p, pool) == APR_SUCCESS, "a connection");
+    is_int(wa_sent_store(p, db, list, 2), APR_SUCCESS, "they are stored");
+    wa_db_close(db);
+    is_str(text(p, c,
+                "SELECT last_active_at IS NOT NULL FROM sessions"
+                " WHERE id = '" SESSION "'"),
+           "t", "and their session's activity is");
+}
+
 int main(void)
 {
     const char *conninfo = getenv("WA_TEST_DB");
@@ -168,6 +191,7 @@ int main(void)
         && ok(fill(conn), "and five messages that are being sent")) {
         test_locked(p, &pool, conn, other);
         test_rest(p, &pool, conn);
+        test_activity(p, &pool, conn);
     }
     run(other, "ROLLBACK");
     run(conn, "DELETE FROM users WHERE id = '" USER "'");

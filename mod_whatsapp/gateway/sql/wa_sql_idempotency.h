@@ -56,13 +56,14 @@
       "  THEN set_config('synchronous_commit', 'off', true) END")             \
     /* The same of many whose requests made a message. Arrays of one length:  \
      * $1 users, $2 keys, $3 fingerprints as hex, $4 statuses, $5 locations,  \
-     * $6 answers as hex */                                                   \
+     * $6 answers as hex; the limit as in OUTBOX_SENT_MANY */                 \
     X(IDEM_ANSWERS,                                                           \
       "UPDATE idempotency_keys k SET status = i.status,"                      \
       " location = i.location, answer = decode(i.answer, 'hex')"              \
-      " FROM unnest((SELECT $1::uuid[]), $2::text[], $3::text[],"             \
-      "  $4::smallint[], $5::text[], $6::text[])"                             \
-      "  AS i (user_id, key, fingerprint, status, location, answer)"          \
+      " FROM (SELECT * FROM unnest((SELECT $1::uuid[]), $2::text[],"          \
+      "  $3::text[], $4::smallint[], $5::text[], $6::text[])"                 \
+      "  AS t (user_id, key, fingerprint, status, location, answer)"          \
+      "  LIMIT (SELECT 1000)) i"                                              \
       " WHERE k.user_id = i.user_id AND k.key = i.key"                        \
       " AND k.fingerprint = decode(i.fingerprint, 'hex')"                     \
       " AND k.status IS NULL AND k.message_id IS NOT NULL"                    \

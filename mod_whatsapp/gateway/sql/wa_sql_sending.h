@@ -122,13 +122,17 @@
     /* Attempts that ended well, many in one transaction. Others lock messages\
      * in any order, so this waits for none while it holds some: what another \
      * has locked, or is in the outbox no more, is left to OUTBOX_SENT.       \
+     * It is a transaction by itself, and says so to the feed.                \
      * $1 messages, $2 sent at, arrays of one length, which is hidden from the\
      * planner: else it would plan anew for each call, which costs more than  \
-     * that does -> messages written */                                       \
+     * that does. With a limit that it doesn't know it reckons with few, and  \
+     * goes by indexes also where it plans while the tables are still small   \
+     * -> message written, is its session's activity to be noted */           \
     X(OUTBOX_SENT_MANY,                                                       \
-      "WITH k AS (SELECT o.id, m.id AS message_id, i.at"                      \
-      "  FROM unnest((SELECT $1::uuid[]), (SELECT $2::timestamptz[]))"        \
-      "   AS i (id, at)"                                                      \
+      "WITH k AS (SELECT o.id, m.id AS message_id, i.at,"                     \
+      "  set_config('whatsapp.alone', 'on', true)"                            \
+      "  FROM (SELECT * FROM unnest((SELECT $1::uuid[]),"                     \
+      "   (SELECT $2::timestamptz[])) AS t (id, at) LIMIT (SELECT 1000)) i"   \
       "  JOIN outbox o ON o.message_id = i.id JOIN messages m ON m.id = i.id" \
       "  FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED),"    \
       " d AS (DELETE FROM outbox o USING k WHERE o.id = k.id"                 \
@@ -140,8 +144,11 @@
       "  attempts = greatest(m.attempts, d.attempts),"                        \
       "  error_code = NULL, error_message = NULL"                             \
       "  FROM k JOIN d ON d.message_id = k.message_id"                        \
-      "  WHERE m.id = k.message_id RETURNING m.id)"                           \
-      " SELECT u.id, CASE WHEN EXISTS (SELECT 1 FROM outbox n"                \
+      "  WHERE m.id = k.message_id RETURNING m.id, k.at)"                     \
+      " SELECT u.id, EXISTS (SELECT 1 FROM sessions s"                        \
+      "  WHERE s.id = d.session_id AND (s.last_active_at IS NULL"             \
+      "   OR s.last_active_at < u.at - interval '1 s')),"                     \
+      " CASE WHEN EXISTS (SELECT 1 FROM outbox n"                             \
       "  WHERE n.session_id = d.session_id AND n.chat = d.chat"               \
       "  AND n.message_id <> d.message_id)"                                   \
       "  THEN pg_notify('wa_outbox', '') END"                                 \

@@ -134,8 +134,10 @@
       WA_SQL_COUNTS_ADDED("usage_hourly") "),"                                \
       " s AS (INSERT INTO usage_status (day, status, messages)"               \
       "  SELECT day, status, sum(n) FROM"                                     \
-      "   (SELECT day, is_now AS status, 1 AS n FROM d WHERE day IS NOT NULL" \
-      "    UNION ALL SELECT day, was, -1 FROM d WHERE was IS NOT NULL) x"     \
+      "   (SELECT day, is_now AS status, messages AS n FROM d"                \
+      "     WHERE day IS NOT NULL"                                            \
+      "    UNION ALL SELECT day, was, -messages FROM d"                       \
+      "     WHERE was IS NOT NULL) x"                                         \
       "  GROUP BY 1, 2 HAVING sum(n) <> 0"                                    \
       "  ON CONFLICT (day, status) DO UPDATE SET"                             \
       "  messages = usage_status.messages + excluded.messages)"               \
@@ -181,9 +183,9 @@
       " coalesce(sum(n) FILTER (WHERE day < " WA_SQL_TODAY "), 0)::bigint"    \
       " FROM (SELECT day, status, messages AS n FROM usage_status"            \
       "  WHERE day >= " WA_SQL_TODAY " - 1"                                   \
-      "  UNION ALL SELECT day, is_now, 1 FROM usage_delta"                    \
+      "  UNION ALL SELECT day, is_now, messages FROM usage_delta"             \
       "  WHERE day IS NOT NULL"                                               \
-      "  UNION ALL SELECT day, was, -1 FROM usage_delta"                      \
+      "  UNION ALL SELECT day, was, -messages FROM usage_delta"               \
       "  WHERE was IS NOT NULL) x"                                            \
       " WHERE day BETWEEN " WA_SQL_TODAY " - 1 AND " WA_SQL_TODAY             \
       " GROUP BY status ORDER BY status")                                     \
