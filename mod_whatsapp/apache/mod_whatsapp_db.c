@@ -8,20 +8,18 @@
 
 #include <apr_dbd.h>
 #include <apr_strings.h>
-#include <apr_thread_cond.h>
-#include <apr_thread_mutex.h>
 #include <http_log.h>
 #include <mod_dbd.h>
+
+#include "../base/wa_places.h"
 
 APLOG_USE_MODULE(whatsapp);
 
 #define CONN_KEY "mod_whatsapp:connection"
 
 typedef struct gate {
-    apr_thread_mutex_t *lock;
-    apr_thread_cond_t *freed;
+    wa_places *places;
     server_rec *server;
-    int places; /* free ones */
 } gate;
 
 static APR_OPTIONAL_FN_TYPE(ap_dbd_open) * dbd_open;
@@ -35,33 +33,6 @@ const char *mod_whatsapp_dbd_check(void)
         return "mod_dbd is not loaded (LoadModule dbd_module)";
     }
     return NULL;
-}
-
-static apr_status_t enter(gate *g, apr_time_t deadline)
-{
-    apr_status_t rv = APR_SUCCESS;
-
-    apr_thread_mutex_lock(g->lock);
-    while (!g->places && rv == APR_SUCCESS) {
-        apr_interval_time_t left = deadline - apr_time_now();
-
-        rv = left <= 0 ? APR_TIMEUP
-                       : apr_thread_cond_timedwait(g->freed, g->lock, left);
-    }
-    if (rv == APR_SUCCESS || g->places) {
-        g->places--;
-        rv = APR_SUCCESS;
-    }
-    apr_thread_mutex_unlock(g->lock);
-    return rv;
-}
-
-static void leave(gate *g)
-{
-    apr_thread_mutex_lock(g->lock);
-    g->places++;
-    apr_thread_cond_signal(g->freed);
-    apr_thread_mutex_unlock(g->lock);
 }
 
 /* Our state of a physical connection lives in that connection's own pool. */
@@ -83,14 +54,13 @@ static apr_status_t borrow(void *baton, apr_pool_t *p, apr_time_t deadline,
 {
     gate *g = baton;
     ap_dbd_t *dbd;
-    apr_status_t rv = enter(g, deadline);
 
-    if (rv != APR_SUCCESS) {
+    if (wa_places_enter(g->places, p, deadline) != APR_SUCCESS) {
         return APR_TIMEUP;
     }
     dbd = dbd_open(p, g->server);
     if (!dbd) {
-        leave(g);
+        wa_places_leave(g->places);
         return APR_ECONNREFUSED;
     }
     *conn = state_of(dbd);
@@ -105,24 +75,19 @@ static void give_back(void *baton, void *lease, int broken)
     /* mod_dbd has no way to drop a connection; a broken one carries that in
      * its own state and is reset before its next use. */
     dbd_close(g->server, lease);
-    leave(g);
+    wa_places_leave(g->places);
 }
 
 apr_status_t mod_whatsapp_dbd_source(wa_db_source **source, apr_pool_t *p,
                                      server_rec *s, int size)
 {
     gate *g = apr_pcalloc(p, sizeof(*g));
-    apr_status_t rv;
 
     g->server = s;
-    g->places = size;
-    rv = apr_thread_mutex_create(&g->lock, APR_THREAD_MUTEX_DEFAULT, p);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&g->freed, p);
-    }
+    g->places = wa_places_make(p, size);
     *source = apr_pcalloc(p, sizeof(**source));
     (*source)->borrow = borrow;
     (*source)->give_back = give_back;
     (*source)->baton = g;
-    return rv;
+    return g->places ? APR_SUCCESS : APR_ENOLOCK;
 }

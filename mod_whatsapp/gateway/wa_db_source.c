@@ -8,11 +8,11 @@
  * so that its owner may allocate without a lock.
  */
 #include <apr_strings.h>
-#include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 #include <libpq-fe.h>
 #include <string.h>
 
+#include "../base/wa_places.h"
 #include "wa_db_private.h"
 
 typedef struct slot {
@@ -23,8 +23,8 @@ typedef struct slot {
 typedef struct own_source {
     wa_db_source source;
     const char *conninfo;
-    apr_thread_mutex_t *lock;
-    apr_thread_cond_t *came_free;
+    wa_places *places;
+    apr_thread_mutex_t *lock; /* of the list of free slots */
     slot **free;
     int nfree;
 } own_source;
@@ -56,22 +56,15 @@ static apr_status_t slot_connect(slot *s, const char *conninfo,
     return APR_SUCCESS;
 }
 
-static slot *take(own_source *src, apr_time_t deadline)
+static slot *take(own_source *src, apr_pool_t *p, apr_time_t deadline)
 {
-    slot *s = NULL;
+    slot *s;
 
+    if (wa_places_enter(src->places, p, deadline) != APR_SUCCESS) {
+        return NULL;
+    }
     apr_thread_mutex_lock(src->lock);
-    while (src->nfree == 0) {
-        apr_interval_time_t left = deadline - apr_time_now();
-
-        if (left <= 0) {
-            break;
-        }
-        apr_thread_cond_timedwait(src->came_free, src->lock, left);
-    }
-    if (src->nfree > 0) {
-        s = src->free[--src->nfree];
-    }
+    s = src->free[--src->nfree];
     apr_thread_mutex_unlock(src->lock);
     return s;
 }
@@ -80,15 +73,15 @@ static void put(own_source *src, slot *s)
 {
     apr_thread_mutex_lock(src->lock);
     src->free[src->nfree++] = s;
-    apr_thread_cond_signal(src->came_free);
     apr_thread_mutex_unlock(src->lock);
+    wa_places_leave(src->places);
 }
 
 static apr_status_t own_borrow(void *baton, apr_pool_t *p, apr_time_t deadline,
                                wa_db_conn **conn, void **lease)
 {
     own_source *src = baton;
-    slot *s = take(src, deadline);
+    slot *s = take(src, p, deadline);
     apr_status_t rv = APR_SUCCESS;
 
     if (!s) {
@@ -143,10 +136,10 @@ apr_status_t wa_db_source_make(wa_db_source **source, apr_pool_t *p,
     src->source = (wa_db_source){ own_borrow, own_give_back, src };
     src->conninfo = apr_pstrdup(p, conninfo);
     src->free = apr_pcalloc(p, sizeof(slot *) * (apr_size_t)size);
-    rv = apr_thread_mutex_create(&src->lock, APR_THREAD_MUTEX_DEFAULT, p);
-    if (rv == APR_SUCCESS) {
-        rv = apr_thread_cond_create(&src->came_free, p);
-    }
+    src->places = wa_places_make(p, size);
+    rv = src->places
+             ? apr_thread_mutex_create(&src->lock, APR_THREAD_MUTEX_DEFAULT, p)
+             : APR_ENOLOCK;
     while (rv == APR_SUCCESS && src->nfree < size) {
         if (APR_SUCCESS == (rv = slot_make(&src->free[src->nfree], p))) {
             src->nfree++;
