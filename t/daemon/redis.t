@@ -31,8 +31,9 @@ for my $a (@AWAY) {
         return ([of(200, @r), slowest(@r) < 3 ? 'in time' : slowest(@r)], [30, 'in time']);
     };
     it "$how: requests are not slow for long" => sub {
-        my @r = map { ask()->{seconds} } 1 .. 20;
-        my @slow = grep { $_ > 0.5 } @r;
+        # Each child finds out by itself, in five requests; one that has not been asked so far does so now.
+        my @slow;
+        wait_until { @slow = grep { $_ > 0.5 } map { ask()->{seconds} } 1 .. 20; @slow <= 3 } 10, 'twenty requests of which three are slow at most';
         return (@slow <= 3 ? 'quick' : "slow: @slow", 'quick');
     };
     it "$how: the headers are there" => sub {
