@@ -85,8 +85,9 @@ ensure_node() {
         step 'Node.js (a newer one, as an npm package)' "$log" bring_node
         WA_NODE=$(node_brought)
     fi
-    local folder
-    for folder in bridge htdocs; do
+    local folder folders=(bridge htdocs)
+    [[ $1 != all ]] || folders+=(t/openapi)
+    for folder in "${folders[@]}"; do
         if packages_current "$folder" "$1"; then continue; fi
         CURE=("npm must reach its registry for the packages that $folder/package-lock.json lists.")
         step "Node packages of $folder" "$log" packages_install "$folder" "$1"

@@ -210,7 +210,7 @@ group_apache() {
     while IFS= read -r f; do
         f=${f#"$WA_ROOT"/t/}
         if wanted "t/$f"; then files+=("$f"); fi
-    done < <(find "$WA_ROOT/t" -name '*.t' | sort)
+    done < <(find "$WA_ROOT/t" -name node_modules -prune -o -name '*.t' -print | sort)
     if ((!${#files[@]})); then
         none 'tests of the API'
         return 0
@@ -232,6 +232,23 @@ group_apache() {
     log=$WA_BASE/t/logs/error_log
     if [[ ! -s $results ]]; then tail_log "$log" 30; fi
     check_crashes "$log"
+}
+
+# What the tests before had the API answer, against its description. Patterns that choose
+# this have it judge what the tests that they choose too were answered.
+group_answers() {
+    local name=t/openapi/answers.js results=$WA_BASE/log/answers.results
+    wanted "$name" || return 0
+    heading 'Answers of the API, by docs/openapi.yaml'
+    # shellcheck disable=SC2016 # Perl
+    WA_TEST_ALL=$((${#WA_PATTERNS[@]} == 0)) bounded perl -I "$WA_ROOT/conf/run" -MWA::Harness -e '
+        my ($file, $name, $log, $results) = @ARGV;
+        exit(WA::Harness::run({
+            tests => [[$file, $name]], exec => [$ENV{WA_TEST_NODE}],
+            log => $log, results => $results, skips => "$ENV{WA_TEST_SRC_DIR}/t/SKIPS" }) ? 0 : 1)' \
+        "$WA_ROOT/$name" "$name" "$WA_BASE/log/answers.tap" "$results" || true
+    sed -n 's/^# \([0-9]* answers, .*\)/    \1/p' "$WA_BASE/log/answers.tap"
+    add "$results" 'answers of the API'
 }
 
 # The pages, in a browser, against the stack as `run` starts it.
@@ -286,6 +303,8 @@ done <<<"$WA_GUARDS_FAILED"
 
 start_stack
 export_addresses
+export WA_TEST_ANSWERS_DIR=$WA_BASE/answers
+mkdir -m 0700 "$WA_TEST_ANSWERS_DIR"
 # All files of tests share the administrator, and many of them a minute.
 "$WA_TEST_PG_BIN/psql" -X -q -v ON_ERROR_STOP=1 -h "$WA_SOCKETS" -U postgres -d whatsapp \
     -c "UPDATE users SET max_requests_per_minute = 100000 WHERE username = '$WA_TEST_ADMIN_USER'"
@@ -293,7 +312,9 @@ export_addresses
 stop_component apache
 group_unit
 group_node bridge 'Bridge and sandbox' bridge/test
+group_node openapi 'Judge of answers' t/openapi/test
 group_apache
+group_answers
 group_browser
 group_audit
 finished=1

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The packages of bridge and pages are pinned, each with its checksum, and the
-# bridge's scripts pass eslint.
+# The packages of bridge, pages and tests are pinned, each with its checksum, and the
+# scripts of bridge, benchmarks and API tests pass eslint.
 . "$(dirname "$0")/guard.inc"
 
 node=${WA_NODE:-$(command -v node)}
@@ -13,7 +13,7 @@ fi
 ask() { "$node" -e "const fs = require('node:fs'); const read = (f) => JSON.parse(fs.readFileSync(f, 'utf8'));
     const pkg = read('$1/package.json'), lock = read('$1/package-lock.json'); $2" 2>&1; }
 
-for folder in bridge htdocs conf/run/node; do
+for folder in bridge htdocs t/openapi conf/run/node; do
     [ "$folder" = bridge ] || [ -f "$folder/package.json" ] || continue
     # An override may name a version, or packages below one package.
     none "$folder: package.json names exact versions" "$(ask $folder '
@@ -40,7 +40,7 @@ none 'licences: all are on the list of t/check/licenses.js' "$("$node" t/check/l
 none 'docs/licenses.md is what t/check/licenses.js makes' \
     "$("$node" t/check/licenses.js 2>&1 | diff docs/licenses.md - | head -n 5)"
 if [ -f bridge/node_modules/lockfile-lint/bin/lockfile-lint.js ]; then
-    for folder in bridge htdocs conf/run/node; do
+    for folder in bridge htdocs t/openapi conf/run/node; do
         # The lock names no host but npm's own, or none at all.
         if out=$("$node" bridge/node_modules/lockfile-lint/bin/lockfile-lint.js --path $folder/package-lock.json \
             --type npm --allowed-hosts npm --empty-hostname true --validate-https --validate-integrity 2>&1); then
@@ -59,8 +59,9 @@ none 'no package runs a script at its install but by --ignore-scripts' \
 
 if [ -f bridge/eslint.config.js ]; then
     if [ -f bridge/node_modules/eslint/bin/eslint.js ]; then
-        for folder in bridge bench; do
-            if out=$(cd $folder && "$node" ../bridge/node_modules/eslint/bin/eslint.js --max-warnings 0 . 2>&1); then
+        eslint=$(pwd)/bridge/node_modules/eslint/bin/eslint.js
+        for folder in bridge bench t/openapi; do
+            if out=$(cd $folder && "$node" "$eslint" --max-warnings 0 . 2>&1); then
                 none "$folder: eslint passes" ''
             else
                 none "$folder: eslint passes" "${out:-it failed without a word}"

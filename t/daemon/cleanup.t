@@ -18,8 +18,9 @@ sub many_rows {
 sub old_events {
     my ($of, $from, @days) = @_;
     my $last = $from + @days - 1;
-    db("INSERT INTO events (user_id, seq, type, occurred_at, written_at, data) SELECT '$of->{id}', $from - 1 + n, 'message.sent', now(),
-            now() - d * interval '1 day', '{}' FROM unnest('{" . join(',', @days) . "}'::int[]) WITH ORDINALITY x (d, n);
+    my $data = json({ id => $of->{id}, session_id => $of->{id}, session => 'default', engine => 'baileys', status => 'connecting', restricted => false });
+    db("INSERT INTO events (user_id, seq, type, occurred_at, written_at, data) SELECT '$of->{id}', $from - 1 + n, 'session.connecting', now(),
+            now() - d * interval '1 day', '$data' FROM unnest('{" . join(',', @days) . "}'::int[]) WITH ORDINALITY x (d, n);
         UPDATE event_heads SET last_seq = $last WHERE user_id = '$of->{id}'");
     return;
 }

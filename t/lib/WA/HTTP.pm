@@ -12,6 +12,7 @@ use IO::Socket::INET ();
 use JSON::PP ();
 use MIME::Base64 ();
 use Time::HiRes qw(time);
+use WA::Answers ();
 
 our @EXPORT = qw(api call sandbox bridge internal header json raw parallel
                  at_once secret true false);
@@ -61,6 +62,7 @@ sub call {
         headers => \%headers, defined $body ? (content => $body) : () });
     $res->{seconds} = time - $start;
     $res->{content} //= '';
+    WA::Answers::record($method, $url, $res);
     my $type = header($res, 'Content-Type') || '';
     $res->{json} = $type =~ m{^application/(?:problem\+)?json\b}
         ? eval { $JSON->decode($res->{content}) } : undef;
