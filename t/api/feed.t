@@ -74,7 +74,15 @@ sub read_until {
     }
     return $stream->{text};
 }
-sub status_line { my ($stream) = @_; return read_until($stream, 'a status', sub { $_[0] =~ /\r\n\r\n/ }) =~ m{\AHTTP/1\.1 (\d+)} ? $1 : 0 }
+sub status_line {
+    my ($stream) = @_;
+    my $text = read_until($stream, 'a status', sub { $_[0] =~ /\r\n\r\n/ });
+    my ($status, $type) = $text =~ m{\AHTTP/1\.1 (\d+).*?\r\nContent-Type: ([^\r]*)}si or return 0;
+    # What of a body is there belongs to those that read it.
+    WA::Answers::record(GET => "$ENV{WA_TEST_BASE_URL}/api/events/stream", { status => $status, headers => { 'content-type' => $type } })
+        if $type eq 'text/event-stream';
+    return $status;
+}
 # The first $n events: [id, type, JSON].
 sub events_of {
     my ($stream, $n) = @_;

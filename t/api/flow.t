@@ -148,6 +148,11 @@ for my $f (@FORMS) {
             $accept ? (headers => { Accept => $accept }) : ()));
     };
 }
+it "an admin has a user's QR in the same forms" => sub {
+    my @r = map { api(GET => "/users/$user->{id}/session/qr?format=$_", key => admin_token()) } qw(svg png raw json);
+    return ([map { $_->{status}, header($_, 'Content-Type') } @r],
+        [200, 'image/svg+xml', 200, 'image/png', 200, 'text/plain; charset=utf-8', 200, 'application/json']);
+};
 it 'QR in a form that is not there: 406' => sub {
     return problem(as_user(GET => '/session/qr', headers => { Accept => 'audio/ogg' }), 406, 'not_acceptable');
 };
@@ -169,6 +174,9 @@ step 'status becomes connected, with the number' => sub {
 };
 it 'QR of a linked session: 409' => sub {
     return problem(as_user(GET => '/session/qr'), 409, 'session_already_linked');
+};
+it 'nor does an admin get one' => sub {
+    return problem(api(GET => "/users/$user->{id}/session/qr", key => admin_token()), 409, 'session_already_linked');
 };
 it 'init of a linked session changes nothing' => sub {
     my $res = as_user(POST => '/session/init', body => {});
