@@ -31,6 +31,12 @@ for my $name ('', 'a%20b', 'x' x 65) {
             errors => [['/session', 'format']]);
     };
 }
+for my $what (qw(status qr)) {
+    it "an admin who asks for the $what of a session 'a b' is refused" => sub {
+        return problem(api(GET => "/users/$user->{id}/session/$what?session=a%20b", key => admin_token()), 422, 'validation_failed',
+            errors => [['/session', 'format']]);
+    };
+}
 it 'a broken escape in the query is refused' => sub {
     return problem(get('/session/status?session=%zz'), 400, 'bad_parameter');
 };
