@@ -81,13 +81,11 @@ async function start() {
   const registry = new Registry({ dir: join(dataDir, 'sessions'), master, commits, engines, journal, replicator, limits, logger });
   await registry.load();
   const publisher = new Publisher(journal, {
-    url: `${internal.url}/events`,
-    secret: internal.secret,
-    bridgeId,
+    ...internal,
     mode: settings.mode,
     sessions: () => registry.size,
-    // An inbound message is known as told by its event until the session's store knows it too.
-    beforeForget: () => registry.flush(),
+    // An inbound message is known as told by its event until the session's store knows it too. That can wait.
+    beforeForget: () => registry.flush({ hurry: false }),
     logger,
   });
   const startedAt = new Date().toISOString();

@@ -2,6 +2,8 @@
  * The module's part of the bridge's keys: who holds a session, and the copy of what its engine keeps.
  * The only file that knows these calls (docs/bridge-api.md).
  */
+import { InternalClient } from '../internal-client.js';
+
 const TIMEOUT_MS = 10000;
 const PAGE = 1000;
 
@@ -14,31 +16,25 @@ export class MovedError extends Error {
 }
 
 export class CredentialsClient {
-  #options;
+  #client;
+  #bridgeId;
 
   /** @param {{url: string, secret: string, bridgeId: string}} options `url` of the module's /internal/v1 */
-  constructor(options) {
-    this.#options = options;
+  constructor({ bridgeId, ...options }) {
+    this.#client = new InternalClient(options);
+    this.#bridgeId = bridgeId;
   }
 
   async #post(path, body) {
-    const { url, secret, bridgeId } = this.#options;
-    const response = await fetch(`${url}/credentials${path}`, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
-      body: JSON.stringify({ bridge_id: bridgeId, ...body }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const text = await response.text();
-    if (response.status === 409) {
+    const { status, text } = await this.#client.post(`/credentials${path}`, { bridge_id: this.#bridgeId, ...body }, { timeoutMs: TIMEOUT_MS });
+    if (status === 409) {
       throw new MovedError();
     }
-    if (response.status === 404) {
+    if (status === 404) {
       return null;
     }
-    if (response.status !== 200) {
-      throw new Error(`the module answered ${response.status}`);
+    if (status !== 200) {
+      throw new Error(`the module answered ${status}`);
     }
     return JSON.parse(text);
   }

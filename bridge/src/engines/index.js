@@ -36,7 +36,7 @@
  * @property {() => Promise<void>} [hold] resolves when this bridge may connect; MovedError: another one has the session
  * @property {(handlers: LinkHandlers) => Link} connect
  * @property {boolean} settled nothing is on its way to the disk
- * @property {() => Promise<void>} flush
+ * @property {(options?: {hurry?: boolean}) => Promise<void>} flush
  * @property {() => Promise<void>} erase forgets the credentials
  * @property {() => Promise<void>} close
  *
@@ -64,7 +64,7 @@
  * @property {(receipt: {id: string, chat: string, status: string, at: string}) => void} onReceipt
  * @property {() => void} onActivity
  * @property {(id: string) => Promise<Buffer|null>} loadMessage content of a message sent earlier
- * @property {() => Promise<void>|null} durable what must be on disk before anything is said to WhatsApp;
+ * @property {(options?: {hurry?: boolean}) => Promise<void>|null} durable what must be on disk before anything is said to WhatsApp;
  *           null when it is
  */
 import { Problem } from '../problems.js';

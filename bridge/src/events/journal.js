@@ -41,6 +41,7 @@ export class EventJournal extends EventEmitter {
   #lastSeq = 0;
   #durableSeq = 0;
   #ackedSeq = 0;
+  #urgentSeq = 0;
   #full = false;
   #rotating = null;
   #noteTimer = null;
@@ -82,7 +83,7 @@ export class EventJournal extends EventEmitter {
         segment.last = q;
         this.#lastSeq = Math.max(this.#lastSeq, q);
         if (q > this.#ackedSeq) {
-          this.#remember({ seq: q, segment, offset, length, key: k, json: null });
+          this.#remember({ seq: q, segment, offset, length, key: k, urgent: true, json: null });
         }
       });
     }
@@ -121,6 +122,9 @@ export class EventJournal extends EventEmitter {
     if (entry.key) {
       this.#keys.set(entry.key, entry.seq);
     }
+    if (entry.urgent) {
+      this.#urgentSeq = entry.seq;
+    }
   }
 
   /**
@@ -136,7 +140,7 @@ export class EventJournal extends EventEmitter {
     const segment = this.#segments.at(-1);
     const { offset, length } = segment.log.append(Buffer.from(json));
     segment.last = seq;
-    this.#remember({ seq, segment, offset, length, key, json: this.#hotBytes < HOT_BYTES ? json : null });
+    this.#remember({ seq, segment, offset, length, key, urgent: type !== 'message.status', json: this.#hotBytes < HOT_BYTES ? json : null });
     void this.#announce(segment, seq);
     if (segment.log.size > this.#options.segmentBytes) {
       this.#rotate();
@@ -150,7 +154,8 @@ export class EventJournal extends EventEmitter {
 
   async #announce(segment, seq) {
     try {
-      await segment.log.flush();
+      // Events wait for each other anyway before they are posted; whoever is in a hurry calls flush().
+      await segment.log.flush({ hurry: false });
     } catch (error) {
       this.#options.onError(error);
       return;
@@ -179,8 +184,8 @@ export class EventJournal extends EventEmitter {
   }
 
   /** Resolves when all events appended so far are on disk. */
-  async flush() {
-    await Promise.all(this.#segments.map((segment) => segment.log.flush()));
+  async flush(options) {
+    await Promise.all(this.#segments.map((segment) => segment.log.flush(options)));
   }
 
   get lastSeq() {
@@ -194,6 +199,11 @@ export class EventJournal extends EventEmitter {
   /** How many events nobody has acknowledged. */
   get pending() {
     return this.#entries.length - this.#head;
+  }
+
+  /** Is there more than what became of messages? */
+  get urgent() {
+    return this.#urgentSeq > this.#ackedSeq;
   }
 
   /** Full: take nothing in that would have to be told. Events are still accepted, none is ever dropped. */

@@ -2,12 +2,15 @@
  * Posts the journal to the module: in order, one batch in flight, until each is acknowledged.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { InternalClient } from '../internal-client.js';
 import { within } from '../within.js';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 512 * 1024;
-/** Events come in groups, several to a message: each post costs the module a transaction. */
+/** Events come in groups: each post costs the module a transaction. */
 const GATHER_MS = 20;
+/** Receipts come with every message, and nobody waits for them. */
+const RECEIPTS_MS = 100;
 /** It is quiet when no event has come for so long. */
 const QUIET_MS = 1000;
 const HEARTBEAT_MS = 5000;
@@ -19,18 +22,18 @@ const FORGET_TIMEOUT_MS = 10000;
 export class Publisher {
   #journal;
   #options;
+  #client;
   #stopping = null;
   #running = null;
   #wake = null;
   #more = false;
   #abort = new AbortController();
-  #stop = new AbortController();
   #failures = 0;
 
   /**
    * @param {import('./journal.js').EventJournal} journal
    * @param {object} options
-   * @param {string} options.url
+   * @param {string} options.url of the module's /internal/v1
    * @param {string} options.secret
    * @param {string} options.bridgeId
    * @param {string} options.mode
@@ -39,10 +42,12 @@ export class Publisher {
    * @param {import('pino').Logger} options.logger
    * @param {number} [options.heartbeatMs]
    * @param {number} [options.gatherMs]
+   * @param {number} [options.receiptsMs]
    */
   constructor(journal, options) {
     this.#journal = journal;
-    this.#options = { heartbeatMs: HEARTBEAT_MS, gatherMs: GATHER_MS, beforeForget: async () => {}, ...options };
+    this.#options = { heartbeatMs: HEARTBEAT_MS, gatherMs: GATHER_MS, receiptsMs: RECEIPTS_MS, beforeForget: async () => {}, ...options };
+    this.#client = new InternalClient(options);
     journal.on('durable', () => {
       this.#more = true;
       this.#wake?.();
@@ -59,7 +64,6 @@ export class Publisher {
       return;
     }
     this.#stopping = Date.now() + graceMs;
-    this.#stop.abort();
     this.#wake?.();
     const timer = setTimeout(() => this.#abort.abort(), graceMs);
     await this.#running;
@@ -96,44 +100,47 @@ export class Publisher {
 
   /** Lets a moment pass when a few events are there; a full batch goes at once, and so does what is left at the end. */
   async #gather() {
-    const { pending } = this.#journal;
-    if (pending && pending < MAX_EVENTS && !this.#stopping) {
-      await delay(this.#options.gatherMs, undefined, { signal: this.#stop.signal }).catch(() => {});
+    const { gatherMs, receiptsMs } = this.#options;
+    const full = () => this.#journal.pending >= MAX_EVENTS;
+    if (this.#journal.pending) {
+      await this.#wait(gatherMs, full);
+      await this.#wait(receiptsMs - gatherMs, () => this.#journal.urgent || full());
     }
   }
 
   async #idle(ms) {
-    await this.#wait(Math.min(ms, QUIET_MS));
+    await this.#wait(Math.min(ms, QUIET_MS), () => this.#more);
     if (ms > QUIET_MS && !this.#more && !this.#stopping) {
       // What was acknowledged leaves the disk when it is quiet, not at each batch: a new file is several fsyncs.
       await this.#journal.tidy();
-      await this.#wait(ms - QUIET_MS);
+      await this.#wait(ms - QUIET_MS, () => this.#more);
     }
   }
 
-  /** Until there is more, or the end, or the time is over. */
-  async #wait(ms) {
-    if (this.#more || this.#stopping) {
+  /** Until this is so, or the end has come, or the time is over; looks when an event has become durable. */
+  async #wait(ms, until) {
+    const over = () => this.#stopping || until();
+    if (ms <= 0 || over()) {
       return;
     }
-    const waiting = new AbortController();
-    this.#wake = () => waiting.abort();
-    await delay(ms, undefined, { signal: waiting.signal }).catch(() => {});
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        if (over()) {
+          clearTimeout(timer);
+          resolve();
+        }
+      };
+    });
     this.#wake = null;
   }
 
   async #post(events) {
-    const { url, secret, bridgeId, mode, sessions, beforeForget } = this.#options;
-    const response = await fetch(url, {
-      method: 'POST',
-      redirect: 'error',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${secret}` },
-      body: JSON.stringify({ bridge_id: bridgeId, mode, sessions: sessions(), events }),
-      signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(POST_TIMEOUT_MS)]),
-    });
-    const text = await response.text();
-    if (response.status !== 200) {
-      throw new Error(`the module answered ${response.status}`);
+    const { bridgeId, mode, sessions, beforeForget } = this.#options;
+    const body = { bridge_id: bridgeId, mode, sessions: sessions(), events };
+    const { status, text } = await this.#client.post('/events', body, { timeoutMs: POST_TIMEOUT_MS, signal: this.#abort.signal });
+    if (status !== 200) {
+      throw new Error(`the module answered ${status}`);
     }
     if (!events.length) {
       return;
@@ -156,7 +163,7 @@ export class Publisher {
 
   async #failed(error) {
     this.#failures += 1;
-    const fields = { reason: error.cause?.code ?? error.message, pending: this.#journal.pending };
+    const fields = { reason: error.code ?? error.message, pending: this.#journal.pending };
     // The first failure and then one line in a while, not two a second for hours.
     const level = this.#failures === 1 || this.#failures % 100 === 0 ? 'warn' : 'debug';
     this.#options.logger[level](fields, 'events: not delivered, will be repeated');

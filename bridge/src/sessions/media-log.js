@@ -123,8 +123,8 @@ export class MediaLog {
     return this.#segments.every(({ log }) => log.settled);
   }
 
-  async flush() {
-    await Promise.all(this.#segments.map(({ log }) => log.flush()));
+  async flush(options) {
+    await Promise.all(this.#segments.map(({ log }) => log.flush(options)));
   }
 
   async close() {

@@ -176,8 +176,11 @@ export class Outbox {
     if (this.#sent.advance(id, 'sent', { sentAt: at })) {
       this.#tell({ whatsapp_id: id, chat: sent.chat, status: 'sent', at });
     }
-    // Answered only when a repeat after kill -9 would find it.
-    await this.#sent.flush();
+    // Answered only when a repeat after kill -9 would find it. Where the whole machine ends, and the caller's answer with
+    // it, a repeat sends the message once more under its id: not worth waiting for the disk, where that is shown once.
+    if (!this.#repeatable || !this.#sent.written()) {
+      await this.#sent.flush();
+    }
     this.#settle(id, (attempt) => attempt.resolve(answer(id, sent)));
   }
 

@@ -171,9 +171,9 @@ export class Registry {
     return this.#sessions.size;
   }
 
-  /** Resolves when everything all sessions have decided so far is on disk. */
-  async flush() {
-    await Promise.all([...this.#sessions.values()].map((session) => session.flush()));
+  /** Resolves when everything all sessions have decided so far is on disk. @param {{hurry?: boolean}} [options] as RecordLog's */
+  async flush(options) {
+    await Promise.all([...this.#sessions.values()].map((session) => session.flush(options)));
   }
 
   /** Waits for sends under way, for at most this long, then closes all sessions. */

@@ -159,8 +159,13 @@ export class SentLog {
     return this.#segments.every(({ log }) => log.settled);
   }
 
-  async flush() {
-    await Promise.all(this.#segments.map(({ log }) => log.flush()));
+  async flush(options) {
+    await Promise.all(this.#segments.map(({ log }) => log.flush(options)));
+  }
+
+  /** What was noted survives the end of this process, though not that of the machine. @returns {boolean} false: not yet, wait for flush() */
+  written() {
+    return this.#segments.at(-1).log.write();
   }
 
   /** Removes the segments whose every message is too old. */

@@ -412,9 +412,9 @@ export class Session {
       },
       onReceipt: (receipt) => this.#outbox.onReceipt(receipt),
       loadMessage: (id) => this.#sent.message(id),
-      durable: () => {
-        const parts = [this.#account, this.#sent, journal];
-        return parts.every((part) => part.settled) ? null : Promise.all(parts.map((part) => part.flush()));
+      durable: (options) => {
+        const parts = [this.#account, this.#sent, journal].filter((part) => !part.settled);
+        return parts.length ? Promise.all(parts.map((part) => part.flush(options))) : null;
       },
     };
   }
@@ -562,9 +562,10 @@ export class Session {
     return this.#outbox.busy;
   }
 
-  /** Resolves when everything decided so far is on disk. */
-  async flush() {
-    await Promise.all([this.#account.flush(), this.#sent.flush(), this.#media.flush()]);
+  /** Resolves when everything decided so far is on disk. @param {{hurry?: boolean}} [options] as RecordLog's */
+  async flush(options) {
+    const parts = [this.#account, this.#sent, this.#media].filter((part) => !part.settled);
+    await Promise.all(parts.map((part) => part.flush(options)));
   }
 
   /** Ends the session's part in this process; what is desired stays as it is. */

@@ -85,6 +85,7 @@ export class CommitLog {
   #master;
   #onError;
   #fileBytes;
+  #lazyMs;
   #number = 0;
   #handle = null;
   #key;
@@ -101,11 +102,12 @@ export class CommitLog {
   #closed = false;
   #sync;
 
-  constructor(dir, { master, onError = () => {}, fileBytes = FILE_BYTES, sync = datasync }) {
+  constructor(dir, { master, onError = () => {}, fileBytes = FILE_BYTES, lazyMs = LAZY_MS, sync = datasync }) {
     this.#dir = resolve(dir);
     this.#master = master;
     this.#onError = onError;
     this.#fileBytes = fileBytes;
+    this.#lazyMs = lazyMs;
     this.#sync = sync;
   }
 
@@ -113,7 +115,7 @@ export class CommitLog {
    * Writes what a power cut may have left out into the files it belongs to, and begins a new commit log. No record
    * log below `dir` may be open yet.
    * @param {string} dir the data directory
-   * @param {{master: Buffer, onError?: (error: Error) => void, fileBytes?: number, sync?: (fd: number) => Promise<void>}} options
+   * @param {{master: Buffer, onError?: (error: Error) => void, fileBytes?: number, lazyMs?: number, sync?: (fd: number) => Promise<void>}} options
    */
   static async open(dir, options) {
     const commits = new CommitLog(dir, options);
@@ -273,7 +275,7 @@ export class CommitLog {
   soon(log) {
     this.#waiting.add(log);
     if (!this.#running) {
-      this.#timer ??= setTimeout(() => this.#start(), LAZY_MS);
+      this.#timer ??= setTimeout(() => this.#start(), this.#lazyMs);
     }
   }
 
@@ -311,7 +313,7 @@ export class CommitLog {
     }
     this.#running = null;
     if (this.#waiting.size) {
-      this.#timer ??= setTimeout(() => this.#start(), LAZY_MS);
+      this.#timer ??= setTimeout(() => this.#start(), this.#lazyMs);
     }
   }
 

@@ -99,9 +99,9 @@ export class DurableMap {
     return this.#log.settled && (this.#shadow?.settled ?? true);
   }
 
-  /** Resolves when all that was applied so far is durable. */
-  async flush() {
-    await Promise.all([this.#log.flush(), this.#shadow?.flush()]);
+  /** Resolves when all that was applied so far is durable. @param {{hurry?: boolean}} [options] as RecordLog's */
+  async flush(options) {
+    await Promise.all([this.#log.flush(options), this.#shadow?.flush(options)]);
   }
 
   /**

@@ -50,7 +50,11 @@ export class RecordLog {
   #commits;
   #end = HEADER_BYTES;
   #durableEnd = HEADER_BYTES;
+  /** Sealed, and nowhere else yet. */
   #pending = [];
+  /** In the file, but not known to be on the disk, nor given to the commit log yet. */
+  #written = [];
+  #writtenEnd = HEADER_BYTES;
   #waiters = [];
   #writing = null;
   #closed = false;
@@ -193,6 +197,7 @@ export class RecordLog {
     }
     this.#end = offset;
     this.#durableEnd = offset;
+    this.#writtenEnd = offset;
   }
 
   /**
@@ -219,24 +224,49 @@ export class RecordLog {
     return { offset, length };
   }
 
-  /** For the commit log: writes what is pending without waiting for the disk, and says what it was. */
-  take() {
-    if (!this.#pending.length || this.#writing || this.#closed) {
-      return null;
+  /**
+   * Hands what was appended so far to the system, without waiting for the disk: it survives the end of this process,
+   * kill -9 too, but not that of the machine.
+   * @returns {boolean} false: it will be written later, wait for flush()
+   */
+  write() {
+    if (!this.#pending.length) {
+      return !this.#writing;
     }
-    const bytes = Buffer.concat(this.#pending);
-    const offset = this.#durableEnd;
+    if (this.#writing || this.#closed) {
+      return false;
+    }
+    const bytes = this.#pending.length > 1 ? Buffer.concat(this.#pending) : this.#pending[0];
+    if (bytes.length > DIRECT_BYTES) {
+      return false;
+    }
     try {
-      if (bytes.length <= DIRECT_BYTES) {
-        writeNow(this.#handle, bytes, offset);
-        this.#pending = [];
-        return { path: this.#path, salt: this.#salt, offset, bytes };
-      }
+      writeNow(this.#handle, bytes, this.#writtenEnd);
     } catch (error) {
       this.#onError(error);
+      return false;
     }
-    this.#writing = this.#write();
-    return null;
+    this.#pending = [];
+    this.#written.push(bytes);
+    this.#writtenEnd += bytes.length;
+    return true;
+  }
+
+  /** For the commit log: writes what is pending without waiting for the disk, and says what came since the last time. */
+  take() {
+    if (this.#writing || this.#closed) {
+      return null;
+    }
+    if (!this.write()) {
+      this.#writing = this.#write();
+      return null;
+    }
+    if (!this.#written.length) {
+      return null;
+    }
+    const bytes = this.#written.length > 1 ? Buffer.concat(this.#written) : this.#written[0];
+    this.#written = [];
+    return { path: this.#path, salt: this.#salt, offset: this.#writtenEnd - bytes.length, bytes };
   }
 
   /** For the commit log: what was taken is durable. */
@@ -247,7 +277,8 @@ export class RecordLog {
 
   /** For the commit log: what was taken is not durable by it. */
   failed({ bytes }) {
-    this.#pending.unshift(bytes);
+    this.#pending.unshift(bytes, ...this.#written);
+    this.#written = [];
     this.#writing ??= this.#write();
   }
 
@@ -256,13 +287,18 @@ export class RecordLog {
     return this.#closing ?? datasync(this.#handle.fd);
   }
 
-  /** Resolves when all that has been appended so far is on disk; of a log that was thrown away nothing is to come. */
-  flush() {
+  /**
+   * Resolves when all that has been appended so far is on disk; of a log that was thrown away nothing is to come.
+   * @param {{hurry?: boolean}} [options] hurry: false waits for the next group of the commit log, without asking for one
+   */
+  flush({ hurry = true } = {}) {
     if (this.settled || this.#closed) {
       return Promise.resolve();
     }
     const end = this.#end;
-    this.#commits?.hurry(this);
+    if (hurry) {
+      this.#commits?.hurry(this);
+    }
     return new Promise((resolve, reject) => this.#waiters.push({ end, resolve, reject }));
   }
 
@@ -270,6 +306,8 @@ export class RecordLog {
     // One turn of the event loop gathers what belongs together; while an fsync runs the next group gathers.
     await new Promise((resolve) => setImmediate(resolve));
     let wait = 50;
+    this.#pending.unshift(...this.#written);
+    this.#written = [];
     while (this.#pending.length && !this.#closed) {
       const group = this.#pending;
       this.#pending = [];
@@ -278,6 +316,7 @@ export class RecordLog {
         await writeFully(this.#handle, bytes, this.#durableEnd);
         await datasync(this.#handle.fd);
         this.#durableEnd += bytes.length;
+        this.#writtenEnd = this.#durableEnd;
         wait = 50;
         this.#release();
       } catch (error) {

@@ -217,8 +217,8 @@ export class ReplicatedMap {
     return this.#local.settled;
   }
 
-  flush() {
-    return this.#local.flush();
+  flush(options) {
+    return this.#local.flush(options);
   }
 
   async erase() {

@@ -98,6 +98,44 @@ test('nobody is told that it is durable before the fsync', async (t) => {
   assert.ok(a.settled);
 });
 
+test('what was written is there after kill -9 before any fsync, and goes to the disk with the next group', async (t) => {
+  let syncs = 0;
+  const { dir, logs: [a, b] } = await twoLogs(t, { sync: async () => void (syncs += 1), lazyMs: 600000 });
+  a.append(Buffer.from('one'));
+  assert.ok(a.write());
+  a.append(Buffer.from('two'));
+  assert.ok(a.write());
+  const after = powerCut(t, dir);
+  assert.deepEqual(await read(t, null, after, 'a.log'), ['one', 'two']);
+  assert.ok(!a.settled && !syncs);
+  a.append(Buffer.from('three'));
+  b.append(Buffer.from('of the other'));
+  await Promise.all([a.flush({ hurry: false }), b.flush()]);
+  assert.equal(syncs, 1);
+  const cut = powerCut(t, dir, { 'a.log': HEADER });
+  const again = await openCommits(t, cut);
+  assert.deepEqual(await read(t, again, cut, 'a.log'), ['one', 'two', 'three']);
+});
+
+test('who is in no hurry waits a moment for company', async (t) => {
+  const { logs: [a, b] } = await twoLogs(t, { lazyMs: 600000 });
+  a.append(Buffer.from('patient'));
+  const patient = a.flush({ hurry: false });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(!a.settled);
+  b.append(Buffer.from('hurried'));
+  await b.flush();
+  assert.ok(a.settled, 'it went along');
+  await patient;
+});
+
+test('nobody comes: it goes to the disk all the same', async (t) => {
+  const { logs: [a] } = await twoLogs(t);
+  a.append(Buffer.from('alone'));
+  await a.flush({ hurry: false });
+  assert.ok(a.settled);
+});
+
 test('a group that was cut off is dropped, those before it are not', async (t) => {
   const { dir, logs: [a] } = await twoLogs(t, { fileBytes: 0 });
   const name = committed(dir)[0];
@@ -212,6 +250,26 @@ test('what comes while an fsync fails is not written into the file that is given
   go();
   assert.deepEqual(await read(t, null, powerCut(t, dir), 'a.log'), ['a 1']);
   assert.deepEqual(await read(t, null, powerCut(t, dir), 'b.log'), ['b 1']);
+});
+
+test('what was written while an fsync fails is written once more, in its order', async (t) => {
+  let fail;
+  const { dir, commits, logs: [a, b] } = await twoLogs(t, { lazyMs: 600000, sync: () => (fail ? Promise.resolve() : new Promise((resolve, reject) => (fail = reject))) });
+  a.append(Buffer.from('a 1'));
+  const flushed = a.flush();
+  await eventually(() => fail, 'the fsync');
+  for (const [log, text] of [[a, 'a 2'], [b, 'b 1']]) {
+    log.append(Buffer.from(text));
+    assert.ok(log.write());
+  }
+  fail(new Error('no disk'));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.ok(!commits.usable);
+  b.append(Buffer.from('b 2'));
+  a.append(Buffer.from('a 3'));
+  await Promise.all([flushed, a.flush(), b.flush()]);
+  assert.deepEqual(await read(t, null, powerCut(t, dir), 'a.log'), ['a 1', 'a 2', 'a 3']);
+  assert.deepEqual(await read(t, null, powerCut(t, dir), 'b.log'), ['b 1', 'b 2']);
 });
 
 test('no room for another file: it is tried again until there is some', async (t) => {

@@ -23,7 +23,7 @@ async function openJournal(t, options = {}) {
 
 function publish(t, journal, module, options = {}) {
   const publisher = new Publisher(journal, {
-    url: `${module.url}/events`,
+    url: module.url,
     secret: module.secret,
     bridgeId: 'b',
     mode: 'sandbox',
@@ -157,6 +157,21 @@ test('events that come one soon after the other are posted together; at the end 
   }
   await publisher.stop(60000);
   assert.deepEqual(module.batches.items.filter(({ events }) => events.length).map(({ events }) => events.length), [5]);
+});
+
+test('what became of messages waits for more of it, and goes along with all else', async (t) => {
+  const { journal } = await openJournal(t);
+  const module = await startModule(t);
+  publish(t, journal, module, { receiptsMs: 600000 });
+  journal.append({ ...event(1), type: 'message.status' });
+  journal.append({ ...event(2), type: 'message.status' });
+  await journal.flush();
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.deepEqual(numbers(module), []);
+  journal.append(event(3));
+  await journal.flush();
+  await module.events.until((events) => events.length, 'the events');
+  assert.deepEqual(numbers(module), [1, 2, 3]);
 });
 
 test('what was acknowledged is known after the journal was closed', async (t) => {

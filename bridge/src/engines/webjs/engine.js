@@ -195,8 +195,8 @@ export class WebjsAccount {
     return this.#map.settled;
   }
 
-  flush() {
-    return this.#map.flush();
+  flush(options) {
+    return this.#map.flush(options);
   }
 
   async erase() {
