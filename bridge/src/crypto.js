@@ -1,10 +1,11 @@
 /**
  * Encryption at rest: AES-256-GCM under keys derived from the bridge's master key.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from 'node:crypto';
 
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
+const NONCES = 256;
 
 /** What sealing adds to a plaintext, in bytes. */
 export const SEAL_OVERHEAD = NONCE_BYTES + TAG_BYTES;
@@ -20,6 +21,19 @@ export function deriveKey(master, salt, purpose) {
   return Buffer.from(hkdfSync('sha256', master, salt, `mod_whatsapp bridge ${purpose}`, 32));
 }
 
+const nonces = Buffer.alloc(NONCES * NONCE_BYTES);
+let nextNonce = nonces.length;
+
+/** A random nonce. Asking for many at once costs as much as for one. */
+function nonce() {
+  if (nextNonce === nonces.length) {
+    randomFillSync(nonces);
+    nextNonce = 0;
+  }
+  nextNonce += NONCE_BYTES;
+  return nonces.subarray(nextNonce - NONCE_BYTES, nextNonce);
+}
+
 /**
  * @param {Buffer} key
  * @param {string} aad bound to the ciphertext: who it belongs to and what it is
@@ -27,10 +41,10 @@ export function deriveKey(master, salt, purpose) {
  * @returns {Buffer} nonce, ciphertext, tag
  */
 export function seal(key, aad, plain) {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const iv = nonce();
+  const cipher = createCipheriv('aes-256-gcm', key, iv);
   cipher.setAAD(Buffer.from(aad));
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
 /**

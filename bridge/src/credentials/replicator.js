@@ -2,8 +2,11 @@
  * Carries changes of all sessions' keys to the module, many in one call, one call at a time. What is on its way is
  * also on this disk, so that the calls can wait and be repeated.
  */
-/** A copy that is some moments old is as good as one that is some milliseconds old: neither is clean after a crash. */
-const GATHER_MS = 100;
+/**
+ * A copy that is a second old is as good as one that is some milliseconds old: neither is clean after a crash. The keys
+ * of one chat change with each message, and go once for all of that second.
+ */
+const GATHER_MS = 1000;
 const BATCH_BYTES = 2 * 1024 * 1024;
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 3000;
@@ -108,7 +111,7 @@ export class Replicator {
     } catch (error) {
       this.#failures += 1;
       const level = this.#failures === 1 || this.#failures % 100 === 0 ? 'warn' : 'debug';
-      this.#logger[level]({ reason: error.cause?.code ?? error.message }, 'keys: not copied, will be repeated');
+      this.#logger[level]({ reason: error.code ?? error.message }, 'keys: not copied, will be repeated');
       for (const { map, part } of parts) {
         map.untake(part);
       }

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Engines } from '../../src/engines/index.js';
@@ -12,6 +13,7 @@ import { descendantsPss, memoryByEngine } from '../../src/memory.js';
 import { Limits } from '../../src/sessions/limits.js';
 import { Registry } from '../../src/sessions/registry.js';
 import { linkedByCode } from './lib/code-flow.js';
+import { startDriver } from './lib/driver-process.js';
 import { fakeEngine } from './lib/fake-engine.js';
 import { atEnd, startBridge, startModule, startSandbox, temporaryDirectory } from './lib/processes.js';
 import { eventually } from './lib/wait.js';
@@ -121,4 +123,19 @@ test('idle', { timeout: 120000 }, async (t) => {
     await bridge.call('PUT', `/v1/sessions/${id}`, {});
     await bridge.connected(id, from);
   });
+});
+
+test('a WhatsApp that takes connections and says nothing is not waited for', async (t) => {
+  const sockets = new Set();
+  const silent = createServer((socket) => sockets.add(socket));
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  atEnd(t, () => {
+    sockets.forEach((socket) => socket.destroy());
+    silent.close();
+  });
+  const socketUrl = `ws://127.0.0.1:${silent.address().port}/ws/chat`;
+  const driver = await startDriver(t, { socketUrl, dir: temporaryDirectory(t), key: randomBytes(32).toString('hex'), silentMs: 100 });
+  driver.do('qr', { id: randomUUID() }).catch(() => {});
+  await driver.events.until((events) => events.find(({ type, data }) => type === 'session.status' && data.reason === 'network'), 'the link is given up');
+  await eventually(() => sockets.size > 1, 'another try');
 });

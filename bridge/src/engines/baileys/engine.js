@@ -139,8 +139,8 @@ export class BaileysAccount {
       this.creds = this.#baileys.initAuthCreds();
       this.store.writeCreds(this.creds);
     }
-    const { waUrl, logger } = this.#options;
-    return new Link({ baileys: this.#baileys, hooks: this.#hooks, account: this, handlers, waUrl, logger, mask: maskText });
+    const { waUrl, logger, silentMs } = this.#options;
+    return new Link({ baileys: this.#baileys, hooks: this.#hooks, account: this, handlers, waUrl, logger, mask: maskText, silentMs });
   }
 
   get held() {
@@ -156,8 +156,8 @@ export class BaileysAccount {
     return this.store.settled;
   }
 
-  flush() {
-    return this.store.flush();
+  flush(options) {
+    return this.store.flush(options);
   }
 
   async erase() {
@@ -189,9 +189,10 @@ async function openReplicated(path, options) {
  * @param {import('../../media/source.js').MediaSource} [options.mediaSource] where files to send come from
  * @param {typeof allHooks} [options.hooks]
  * @param {(path: string, options: object) => Promise<DurableMap>} [options.openStore] where keys are kept
+ * @param {number} [options.silentMs] how long a WhatsApp that says nothing is waited for
  * @returns {Promise<import('../index.js').Engine>}
  */
-export async function createBaileysEngine({ waUrl, logger, mediaSource, hooks = allHooks, openStore = DurableMap.open }) {
+export async function createBaileysEngine({ waUrl, logger, mediaSource, hooks = allHooks, openStore = DurableMap.open, silentMs }) {
   const baileys = await loadBaileys(hooks, logger);
   const gate = new Gate(FILES_AT_ONCE);
   return {
@@ -214,7 +215,7 @@ export async function createBaileysEngine({ waUrl, logger, mediaSource, hooks = 
       const hold = async () => map.hold?.();
       const held = () => map.held ?? true;
       const media = new BaileysMedia(baileys, { dir, source: mediaSource, sandbox: waUrl !== null, gate, logger: sessionLogger });
-      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, eventsDurable, hold, held, media, logger: sessionLogger } });
+      return new BaileysAccount({ baileys, hooks, store, options: { waUrl, silentMs, eventsDurable, hold, held, media, logger: sessionLogger } });
     },
   };
 }

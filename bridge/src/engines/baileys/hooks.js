@@ -93,15 +93,18 @@ export function lockName(creds, wanted) {
  * Holds each frame back until everything the session has decided so far is on disk: Baileys writes keys
  * after it has sent what was made with them, and its store may answer before the disk has. With the hook a
  * crash can lose what was decided but never what was said. Sockets are made with the option `durable`, which
- * returns null when nothing is on its way to the disk.
+ * returns null when nothing is on its way to the disk. Frames that are let go together leave together.
  */
 export function gateFrames(WebSocketClient) {
   const send = WebSocketClient.prototype.send;
   WebSocketClient.prototype.send = function gatedSend(bytes, done) {
-    const wait = this.config.durable?.() ?? null;
+    const wait = this.config.durable?.({ hurry: !patience.getStore() }) ?? null;
     const release = () => {
       if (this.isOpen) {
+        const stream = this.socket._socket;
+        stream?.cork();
         send.call(this, bytes, done);
+        process.nextTick(() => stream?.uncork());
       } else {
         done?.(new Error('Connection Closed'));
       }
@@ -118,6 +121,23 @@ export function gateFrames(WebSocketClient) {
       }
     });
     return true;
+  };
+}
+
+const patience = new SharedContext();
+
+/**
+ * Each message is followed by receipts, each of which is acknowledged, and what it said has to be on the disk before:
+ * an fsync and a frame more for each message. Nobody waits for them, so they go along with what comes next, or after a
+ * moment. Those that were kept while the session was away are worked off one after the other, and do hurry.
+ * @param {EventEmitter} ws Baileys' socket; its listeners go on in the context in which they are called
+ */
+export function letReceiptsWait(ws) {
+  const emit = ws.emit;
+  ws.emit = function emitPatiently(name, node, ...more) {
+    return name === 'CB:receipt' && !node.attrs.offline
+      ? patience.run(true, () => emit.call(this, name, node, ...more))
+      : emit.call(this, name, node, ...more);
   };
 }
 
@@ -242,6 +262,7 @@ export const hooks = {
   keepAsyncContext,
   restoreFailedAttempts,
   gateFrames,
+  letReceiptsWait,
   containRejections,
   keepLateWrites,
   lockName,

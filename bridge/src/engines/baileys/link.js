@@ -13,6 +13,8 @@ const FIRST_QR_MS = 60000;
 const NEXT_QR_MS = 20000;
 /** A code that is typed lives as long as the server keeps its connection: that of all the codes to scan. */
 const PAIRING_MS = FIRST_QR_MS + 5 * NEXT_QR_MS;
+/** Until WhatsApp says its first word, and until the session is connected or shows a code. */
+const SILENT_MS = 20000;
 const CONNECT_MS = 60000;
 const QUERY_MS = 15000;
 const KEEP_ALIVE_MS = 20000;
@@ -78,14 +80,15 @@ export class Link {
    * @param {string|null} options.waUrl null: WhatsApp's own
    * @param {import('pino').Logger} options.logger
    * @param {(text: unknown) => string} options.mask
+   * @param {number} [options.silentMs]
    */
-  constructor({ baileys, hooks, account, handlers, waUrl, logger, mask }) {
+  constructor({ baileys, hooks, account, handlers, waUrl, logger, mask, silentMs = SILENT_MS }) {
     this.#baileys = baileys;
     this.#account = account;
     this.#handlers = handlers;
     this.#logger = logger;
     this.#view = account.store.attach();
-    this.#watchdog = setTimeout(() => this.#finish({ kind: 'network', code: 'connect_timeout' }), CONNECT_MS);
+    this.#watch(silentMs);
     const config = {
       auth: { creds: account.creds, keys: this.#view },
       logger: quietLogger(logger, mask),
@@ -99,6 +102,8 @@ export class Link {
       emitOwnEvents: false,
       generateHighQualityLinkPreview: false,
       defaultQueryTimeoutMs: QUERY_MS,
+      // With a time of its own each frame costs Baileys three stack traces; that of connecting is watched here.
+      connectTimeoutMs: undefined,
       keepAliveIntervalMs: KEEP_ALIVE_MS,
       transactionOpts: { maxCommitRetries: 3, delayBetweenTriesMs: 200 },
       getMessage: async (key) => {
@@ -112,12 +117,13 @@ export class Link {
         stanzaOf: (ciphertext) => this.#stanzas.get(ciphertext),
         onPlaintext: (id, entry) => account.onPlaintext(id, entry),
       }),
-      durable: () => handlers.durable(),
+      durable: (options) => handlers.durable(options),
     };
     if (waUrl) {
       config.waWebSocketUrl = waUrl;
     }
     this.#sock = hooks.containRejections(() => baileys.makeWASocket(config));
+    hooks.letReceiptsWait(this.#sock.ws);
     hooks.keepLateWrites(this.#sock.authState.keys, this.#view);
     this.#listen();
   }
@@ -127,8 +133,15 @@ export class Link {
     return [INITIAL_BOOTSTRAP, PUSH_NAME, NON_BLOCKING_DATA].includes(syncType);
   }
 
+  /** Ends the link when it is not connected in time. */
+  #watch(ms) {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#finish({ kind: 'network', code: 'connect_timeout' }), ms);
+  }
+
   #listen() {
     const { ev, ws } = this.#sock;
+    ws.once('frame', () => !this.#ended && this.#watch(CONNECT_MS));
     ev.on('error', (error) => this.#finish({ kind: 'network', code: error?.code }));
     ev.on('creds.update', (update) => this.#onCreds(update));
     ev.on('connection.update', (update) => this.#onConnection(update));

@@ -21,6 +21,8 @@ export class SignalStore {
   #map;
   #baileys;
   #seen = new Set();
+  /** Texts of Signal sessions. */
+  #encoded = new WeakMap();
   #nextPrune = 0;
 
   /**
@@ -49,12 +51,21 @@ export class SignalStore {
     }
   }
 
-  #encode(value) {
-    return JSON.stringify(value, this.#baileys.BufferJSON.replacer);
+  #encode(type, value) {
+    // Signal sessions are plain JSON and by far the most written. Each comes twice: when it has changed, and at the end
+    // of the transaction; it is an object of its own for each change, that nobody writes to.
+    if (type !== 'session') {
+      return JSON.stringify(value, this.#baileys.BufferJSON.replacer);
+    }
+    let text = this.#encoded.get(value);
+    if (text === undefined) {
+      text = JSON.stringify(value);
+      this.#encoded.set(value, text);
+    }
+    return text;
   }
 
   #decode(type, text) {
-    // Signal sessions are plain JSON and by far the most read.
     const value = type === 'session' ? JSON.parse(text) : JSON.parse(text, this.#baileys.BufferJSON.reviver);
     return type === 'app-state-sync-key' ? this.#baileys.proto.Message.AppStateSyncKeyData.fromObject(value) : value;
   }
@@ -67,7 +78,7 @@ export class SignalStore {
 
   /** They say who is linked: without them a copy is of no use. */
   writeCreds(creds) {
-    this.#map.apply([[CREDS, this.#encode(creds)]], { copyNow: true });
+    this.#map.apply([[CREDS, this.#encode('creds', creds)]], { copyNow: true });
   }
 
   /** A view for one socket; detached, it takes no more writes of a socket that is dead. */
@@ -104,7 +115,7 @@ export class SignalStore {
     for (const [type, values] of Object.entries(data)) {
       for (const [id, value] of Object.entries(values)) {
         // Baileys says null for "remove", and an undefined would be no JSON.
-        changes.push([`${type}\0${id}`, value === null || value === undefined ? null : this.#encode(value)]);
+        changes.push([`${type}\0${id}`, value === null || value === undefined ? null : this.#encode(type, value)]);
       }
     }
     this.#map.apply(changes);
@@ -185,8 +196,8 @@ export class SignalStore {
     return this.#map.settled;
   }
 
-  flush() {
-    return this.#map.flush();
+  flush(options) {
+    return this.#map.flush(options);
   }
 
   async erase() {

@@ -95,7 +95,7 @@ function slowKeys(ms) {
   };
 }
 
-async function start({ socketUrl, dir, key, without = [], slowDisk = false, keysMs = 0, dieOn = null }) {
+async function start({ socketUrl, dir, key, without = [], slowDisk = false, keysMs = 0, dieOn = null, silentMs }) {
   if (keysMs) {
     slowKeys(keysMs);
   }
@@ -110,7 +110,7 @@ async function start({ socketUrl, dir, key, without = [], slowDisk = false, keys
   };
   const master = Buffer.from(key, 'hex');
   const logger = createLogger('warn');
-  const engine = await createBaileysEngine({ waUrl: socketUrl, logger, mediaSource, hooks, openStore: slowDisk ? slowStore : DurableMap.open });
+  const engine = await createBaileysEngine({ waUrl: socketUrl, logger, mediaSource, hooks, openStore: slowDisk ? slowStore : DurableMap.open, silentMs });
   const journal = await EventJournal.open(join(dir, 'events'), { master });
   const append = journal.append.bind(journal);
   journal.append = (event) => {
