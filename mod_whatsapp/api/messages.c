@@ -152,10 +152,14 @@ static void put_location(const wa_req *req, wa_resp *resp, const wa_message *m)
 }
 
 static void answer_repeat(const wa_req *req, wa_resp *resp,
-                          const wa_idem_found *found, const wa_message *m)
+                          const wa_idem_found *found, wa_message *m)
 {
     wa_idem_replay(req, resp, found);
     if (!found->answer) {
+        if (found->status && !strcmp(m->type, "text")) {
+            /* It may have been edited or deleted since. */
+            m->content = wa_json_str(req->json, "text");
+        }
         put_location(req, resp, m);
         answer_accepted(req, resp, m);
     }

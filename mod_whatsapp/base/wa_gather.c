@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "wa_gather.h"
 
+#include <errno.h>
+#include <semaphore.h>
+
 #include <apr_thread_cond.h>
 #include <apr_thread_mutex.h>
 
-/* A thread that waits; on the stack of its own. */
+/* A thread that waits; on the stack of its own. It is woken by a semaphore,
+ * which APR hasn't: with a condition each of those woken would first wait for
+ * the lock, one after the other. */
 typedef struct waiter {
     void *item;
     struct waiter *next;
-    apr_thread_cond_t *woken;
-    int leads; /* its turn to work */
-    int done;
+    sem_t woken;
+    int leads; /* its turn to work; else, once woken, it is done */
 } waiter;
 
 struct wa_gather {
     apr_thread_mutex_t *lock;
     waiter *first, **end; /* who waits and isn't in work */
     int waiting;          /* how many they are */
-    waiter *hopes;        /* it leads, and waits for company */
-    int usual;            /* how many were together of late */
+    int hopes;            /* one leads, and waits for company */
+    apr_thread_cond_t *company;
+    int usual; /* how many were together of late */
     apr_interval_time_t patience;
     int working;
     int leaders, most;
@@ -34,7 +39,8 @@ wa_gather *wa_gather_make(apr_pool_t *p, int leaders, int most,
     wa_gather *g = apr_pcalloc(p, sizeof(*g));
 
     if (apr_thread_mutex_create(&g->lock, APR_THREAD_MUTEX_DEFAULT, p)
-        != APR_SUCCESS) {
+            != APR_SUCCESS
+        || apr_thread_cond_create(&g->company, p) != APR_SUCCESS) {
         return NULL;
     }
     g->end = &g->first;
@@ -66,7 +72,7 @@ static void join(wa_gather *g, waiter *w)
     g->end = &w->next;
     g->waiting++;
     if (g->hopes && g->waiting + 1 >= g->usual) {
-        apr_thread_cond_signal(g->hopes->woken);
+        apr_thread_cond_signal(g->company);
     }
 }
 
@@ -85,7 +91,7 @@ static waiter *leave(wa_gather *g, waiter **at)
 }
 
 /* We lead; where many came together of late, wait a little for as many. */
-static void hope(wa_gather *g, waiter *self)
+static void hope(wa_gather *g)
 {
     apr_time_t until;
     apr_interval_time_t left = g->patience;
@@ -94,12 +100,12 @@ static void hope(wa_gather *g, waiter *self)
         return;
     }
     until = apr_time_now() + left;
-    g->hopes = self;
+    g->hopes = 1;
     while (left > 0 && g->waiting + 1 < g->usual) {
-        apr_thread_cond_timedwait(self->woken, g->lock, left);
+        apr_thread_cond_timedwait(g->company, g->lock, left);
         left = until - apr_time_now();
     }
-    g->hopes = NULL;
+    g->hopes = 0;
 }
 
 /* Those that are done together with us, who lead: as a list from us on, and
@@ -124,30 +130,50 @@ static int take(wa_gather *g, waiter *self, void **items)
     return count;
 }
 
-/* Let the next one of those who wait work, if one may. */
-static void wake(wa_gather *g)
+/* Who is to work next, of those who wait, if one may. It must be woken once the
+ * lock is free. */
+static waiter *next_leader(wa_gather *g)
 {
-    waiter *w;
+    waiter *w = NULL;
 
     if (g->first && g->working < g->leaders && !g->hopes) {
         g->working++;
         w = leave(g, &g->first);
         w->leads = 1;
-        apr_thread_cond_signal(w->woken);
+    }
+    return w;
+}
+
+static void wake(waiter *w)
+{
+    if (w) {
+        sem_post(&w->woken);
     }
 }
 
-/* The next works, and those we worked for go. */
-static void hand_over(wa_gather *g, waiter *self)
+/* Work for us and others. */
+static void lead(wa_gather *g, waiter *self, void **items)
 {
     waiter *w, *next;
+    int count;
 
+    apr_thread_mutex_lock(g->lock);
+    hope(g);
+    count = take(g, self, items);
+    next = next_leader(g);
+    apr_thread_mutex_unlock(g->lock);
+    wake(next);
+
+    g->work(g->baton, items, count);
+
+    apr_thread_mutex_lock(g->lock);
     g->working--;
-    wake(g);
+    next = next_leader(g);
+    apr_thread_mutex_unlock(g->lock);
+    wake(next);
     for (w = self->next; w; w = next) {
-        next = w->next; /* it is gone once it knows */
-        w->done = 1;
-        apr_thread_cond_signal(w->woken);
+        next = w->next; /* it is gone once it is woken */
+        wake(w);
     }
 }
 
@@ -155,12 +181,10 @@ apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
 {
     waiter self = { .item = item };
     void **items = apr_palloc(p, (apr_size_t)g->most * sizeof(void *));
-    apr_status_t rv;
-    int count;
+    int wait = 0;
 
-    rv = apr_thread_cond_create(&self.woken, p);
-    if (rv != APR_SUCCESS) {
-        return rv;
+    if (sem_init(&self.woken, 0, 0) != 0) {
+        return errno;
     }
     apr_thread_mutex_lock(g->lock);
     if (g->working < g->leaders && !g->hopes) {
@@ -169,19 +193,15 @@ apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
     }
     else {
         join(g, &self);
-    }
-    while (!self.leads && !self.done) {
-        apr_thread_cond_wait(self.woken, g->lock);
-    }
-    if (self.leads) {
-        hope(g, &self);
-        count = take(g, &self, items);
-        wake(g);
-        apr_thread_mutex_unlock(g->lock);
-        g->work(g->baton, items, count);
-        apr_thread_mutex_lock(g->lock);
-        hand_over(g, &self);
+        wait = 1;
     }
     apr_thread_mutex_unlock(g->lock);
+    while (wait && sem_wait(&self.woken) != 0 && errno == EINTR) {
+        continue;
+    }
+    if (self.leads) {
+        lead(g, &self, items);
+    }
+    sem_destroy(&self.woken);
     return APR_SUCCESS;
 }

@@ -91,6 +91,7 @@ apr_status_t wa_delivery_claim(wa_app *app, apr_pool_t *p, wa_db *db, int max,
         o->media = apr_pstrdup(p, wa_db_str(rows, i, 9));
         o->request_id = apr_pstrdup(p, wa_db_str(rows, i, 10));
         o->trace = apr_pstrdup(p, wa_db_str(rows, i, 11));
+        o->user_id = o->key = NULL;
     }
     return APR_SUCCESS;
 }
@@ -99,7 +100,11 @@ apr_status_t wa_delivery_record(wa_app *app, apr_pool_t *p, wa_db *db,
                                 const wa_outgoing *o, const wa_outcome *out,
                                 const wa_result *r)
 {
-    wa_sent sent = { o->message_id, o->session_id, out->sent_at, 0 };
+    wa_sent sent = { .message_id = o->message_id,
+                     .session_id = o->session_id,
+                     .user_id = o->user_id,
+                     .key = o->key,
+                     .at = out->sent_at };
     const char *attempts = wa_db_p_int(p, o->attempts);
     const char *text = r->detail ? r->detail : wa_code_title(r->code);
     apr_interval_time_t pause;
@@ -138,7 +143,7 @@ typedef struct sent_item {
     apr_pool_t *pool;
     const char *request_id;
     const wa_outgoing *o;
-    apr_time_t at;
+    wa_outcome *out;
 } sent_item;
 
 static void record_sent(void *baton, void *const *items, int count)
@@ -155,7 +160,9 @@ static void record_sent(void *baton, void *const *items, int count)
 
         list[i].message_id = s->o->message_id;
         list[i].session_id = s->o->session_id;
-        list[i].at = s->at;
+        list[i].user_id = s->o->user_id;
+        list[i].key = s->o->key;
+        list[i].at = s->out->sent_at;
     }
     if (rv == APR_SUCCESS) {
         rv = wa_sent_store(p, db, list, count);
@@ -163,6 +170,8 @@ static void record_sent(void *baton, void *const *items, int count)
     for (i = 0; i < count; i++) {
         const sent_item *s = items[i];
 
+        s->out->sent_at = list[i].at;
+        s->out->answered = list[i].stored && list[i].key;
         if (!list[i].stored) {
             wa_delivery_unrecorded(db, p, rv, s->request_id, s->o);
         }
@@ -178,9 +187,9 @@ apr_status_t wa_delivery_start(wa_app *app)
 }
 
 static void record(wa_app *app, apr_pool_t *p, const char *request_id,
-                   const wa_outgoing *o, const wa_outcome *out, wa_result *r)
+                   const wa_outgoing *o, wa_outcome *out, wa_result *r)
 {
-    sent_item s = { p, request_id, o, out->sent_at };
+    sent_item s = { p, request_id, o, out };
     wa_db *db = NULL;
     apr_status_t rv;
 
@@ -257,19 +266,14 @@ void wa_delivery_send(wa_app *app, apr_pool_t *p, const char *request_id,
                             " to live ended");
 }
 
-wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
-                                const char *request_id, const wa_outgoing *o,
-                                apr_interval_time_t wait, apr_time_t *sent_at,
-                                wa_result *r)
+void wa_delivery_attempt(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const wa_outgoing *o, apr_interval_time_t wait,
+                         wa_outcome *out, wa_result *r)
 {
-    wa_outcome out;
-
-    wa_delivery_send(app, p, request_id, o, wait, &out, r);
-    if (out.d != WA_DELIVERY_SENT) {
+    wa_delivery_send(app, p, request_id, o, wait, out, r);
+    if (out->d != WA_DELIVERY_SENT) {
         wa_log(WA_LOG_INFO, request_id, "WA0132: message %s is not sent%s: %s",
-               o->message_id, out.ends ? "" : " yet", wa_code_name(r->code));
+               o->message_id, out->ends ? "" : " yet", wa_code_name(r->code));
     }
-    record(app, p, request_id, o, &out, r);
-    *sent_at = out.sent_at;
-    return out.d;
+    record(app, p, request_id, o, out, r);
 }

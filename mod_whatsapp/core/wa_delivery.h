@@ -20,6 +20,9 @@ typedef struct wa_outgoing {
     const char *chat, *type, *content;
     const char *media; /* what is told of its file, as JSON text, or NULL */
     const char *request_id, *trace; /* as stored with it; claimed ones only */
+    /* The Idempotency-Key of the request that waits, if what it is answered
+     * can be made again from the message; else NULL. */
+    const char *user_id, *key;
     int attempts;   /* counting this one; fences off a holder that was late */
     int expired;    /* its time to live is over: fail it, don't send */
     int maybe_sent; /* an earlier attempt may have come through */
@@ -39,6 +42,7 @@ typedef struct wa_outcome {
     apr_time_t sent_at; /* with WA_DELIVERY_SENT */
     int ends;           /* it leaves the outbox */
     int maybe;          /* it may have been sent */
+    int answered;       /* that it was sent is stored, for its key too */
 } wa_outcome;
 
 /** Claim up to max due messages. @param found of wa_outgoing */
@@ -72,11 +76,10 @@ apr_status_t wa_delivery_start(wa_app *app);
 
 /** Attempt it and write the outcome down.
  * @param wait for WhatsApp's acknowledgement
- * @param sent_at filled with WA_DELIVERY_SENT */
-wa_delivery wa_delivery_attempt(wa_app *app, apr_pool_t *p,
-                                const char *request_id, const wa_outgoing *o,
-                                apr_interval_time_t wait, apr_time_t *sent_at,
-                                wa_result *r);
+ * @param out filled; sent_at is what is stored, if it could be */
+void wa_delivery_attempt(wa_app *app, apr_pool_t *p, const char *request_id,
+                         const wa_outgoing *o, apr_interval_time_t wait,
+                         wa_outcome *out, wa_result *r);
 
 /** The pause a session makes after a message, and how many new chats it may
  * begin on a day, as WhatsAppPace… have it: unless they say otherwise a pace is

@@ -272,13 +272,21 @@ wa_code wa_message_not_linked(wa_app *app, const wa_req *req,
                    session);
 }
 
-/* As it was when it was accepted: what a repeat of that request is told. */
-static void as_accepted(wa_message *m)
+/* As it was when its request was answered, at once or when it was sent: what a
+ * repeat of that request is told. */
+static void as_answered(wa_message *m, int status)
 {
-    m->status = m->scheduled_at ? "scheduled" : "pending";
-    m->attempts = 0;
+    if (status == 200) {
+        m->status = "sent";
+        m->attempts = 1;
+    }
+    else {
+        m->status = m->scheduled_at ? "scheduled" : "pending";
+        m->attempts = 0;
+        m->sent_at = 0;
+    }
     m->error_code = m->error_message = NULL;
-    m->sent_at = m->delivered_at = m->read_at = m->played_at = 0;
+    m->delivered_at = m->read_at = m->played_at = 0;
     m->edited_at = m->deleted_at = m->failed_at = 0;
     m->cancelled_at = m->unknown_at = 0;
 }
@@ -299,7 +307,7 @@ wa_code wa_message_repeated(wa_app *app, const wa_req *req,
                               req->principal->user_id, f->message_id, message,
                               r);
         if (code == WA_OK && *message && f->status) {
-            as_accepted(*message);
+            as_answered(*message, f->status);
         }
     }
     *found = code == WA_OK ? f : NULL;
@@ -308,11 +316,12 @@ wa_code wa_message_repeated(wa_app *app, const wa_req *req,
 
 /* The first attempt, inline. Its failure to be sent now is no failure of the
  * request: the message is accepted. */
-static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
-                       apr_interval_time_t wait, wa_message *m, wa_result *r)
+static wa_code attempt(wa_app *app, wa_req *req, apr_interval_time_t wait,
+                       wa_message *m, wa_result *r)
 {
     wa_outgoing o;
-    wa_result *why = wa_result_make(p);
+    wa_outcome out;
+    wa_result *why = wa_result_make(req->pool);
 
     memset(&o, 0, sizeof(o));
     o.message_id = m->id;
@@ -323,9 +332,18 @@ static wa_code attempt(wa_app *app, apr_pool_t *p, const char *request_id,
     o.content = m->content;
     o.media = m->media;
     o.attempts = 1;
+    if (req->idem && !m->media_id) {
+        /* What is told of a file may be another thing by then. */
+        o.user_id = req->principal->user_id;
+        o.key = req->idem->key;
+    }
     m->attempts = 1;
-    switch (
-        wa_delivery_attempt(app, p, request_id, &o, wait, &m->sent_at, why)) {
+    wa_delivery_attempt(app, req->pool, req->request_id, &o, wait, &out, why);
+    if (out.answered) {
+        req->idem->open = 0;
+    }
+    m->sent_at = out.sent_at;
+    switch (out.d) {
     case WA_DELIVERY_SENT:
         m->status = "sent";
         return WA_OK;
@@ -363,7 +381,7 @@ static wa_code store_and_attempt(wa_app *app, wa_req *req,
         if (req->idem) {
             req->idem->open = req->idem->with_message = 1;
         }
-        code = attempt(app, req->pool, req->request_id, order->wait, m, r);
+        code = attempt(app, req, order->wait, m, r);
     }
     return code;
 }

@@ -3,25 +3,36 @@
 
 #include <string.h>
 
-/* Two arrays of one length, as parameters. */
+/* Arrays of one length, as parameters. */
 typedef struct columns {
-    const char *ids, *times;
+    const char *ids, *times, *users, *keys;
 } columns;
 
 static columns columns_of(apr_pool_t *p, const wa_sent *list, int n,
                           int of_sessions)
 {
     const char *ids[WA_SENT_MOST], *times[WA_SENT_MOST];
+    const char *users[WA_SENT_MOST], *keys[WA_SENT_MOST];
     columns c;
     int i;
 
     for (i = 0; i < n; i++) {
         ids[i] = of_sessions ? list[i].session_id : list[i].message_id;
         times[i] = wa_db_p_time(p, list[i].at);
+        users[i] = list[i].key ? list[i].user_id : NULL;
+        keys[i] = list[i].key;
     }
     c.ids = wa_db_p_array(p, ids, n);
     c.times = wa_db_p_array(p, times, n);
+    c.users = of_sessions ? NULL : wa_db_p_array(p, users, n);
+    c.keys = of_sessions ? NULL : wa_db_p_array(p, keys, n);
     return c;
+}
+
+static void stored(wa_sent *s, const wa_db_rows *rows, int row, int col)
+{
+    s->stored = 1;
+    s->at = wa_db_time(rows, row, col);
 }
 
 /* @param active of each that is stored: is its session's activity older? */
@@ -31,7 +42,7 @@ static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n,
     columns c = columns_of(p, list, n, 0);
     wa_db_rows *rows;
     apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT_MANY, &rows, c.ids,
-                                c.times);
+                                c.times, c.users, c.keys);
     int i, j;
 
     for (i = 0; rv == APR_SUCCESS && i < wa_db_count(rows); i++) {
@@ -39,20 +50,31 @@ static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n,
 
         for (j = 0; j < n; j++) {
             if (!strcmp(list[j].message_id, id)) {
-                list[j].stored = 1;
-                active[j] = wa_db_bool(rows, i, 1);
+                stored(&list[j], rows, i, 1);
+                active[j] = wa_db_bool(rows, i, 2);
             }
         }
     }
     return rv;
 }
 
-static apr_status_t store_one(apr_pool_t *p, wa_db *db, wa_sent *s)
+/* @param active is its session's activity older? */
+static apr_status_t store_one(apr_pool_t *p, wa_db *db, wa_sent *s, int *active)
 {
-    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, NULL, s->message_id,
-                                wa_db_p_time(p, s->at));
+    wa_db_rows *rows;
+    apr_status_t rv = WA_DB_RUN(db, WA_SQL_OUTBOX_SENT, &rows, s->message_id,
+                                wa_db_p_time(p, s->at),
+                                s->key ? s->user_id : NULL, s->key);
 
-    s->stored = rv == APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        s->stored = 1;
+        *active = 0;
+        /* None: a message that is gone. */
+        if (wa_db_count(rows)) {
+            stored(s, rows, 0, 0);
+            *active = wa_db_bool(rows, 0, 1);
+        }
+    }
     return rv;
 }
 
@@ -85,7 +107,7 @@ static apr_status_t note_activity(apr_pool_t *p, wa_db *db, const wa_sent *list,
 
 apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
 {
-    apr_status_t rv = APR_SUCCESS, one;
+    apr_status_t rv, one;
     wa_sent due[WA_SENT_MOST];
     int active[WA_SENT_MOST];
     int i, count = 0;
@@ -97,15 +119,13 @@ apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
         list[i].stored = 0;
         active[i] = 1;
     }
-    if (n > 1) {
-        rv = store_many(p, db, list, n, active);
-    }
+    rv = store_many(p, db, list, n, active);
     /* An error of SQL may be that of one message alone. */
     if (rv == APR_SUCCESS || rv == APR_EGENERAL) {
         rv = APR_SUCCESS;
         for (i = 0; i < n; i++) {
             if (!list[i].stored) {
-                one = store_one(p, db, &list[i]);
+                one = store_one(p, db, &list[i], &active[i]);
                 rv = rv == APR_SUCCESS ? one : rv;
             }
         }

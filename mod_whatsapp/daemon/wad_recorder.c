@@ -58,6 +58,7 @@ static int write_sent(apr_pool_t *p, wa_db *db, wad_attempt *const *all, int n,
         if (all[i]->outcome.d == WA_DELIVERY_SENT) {
             list[m].message_id = all[i]->message.message_id;
             list[m].session_id = all[i]->message.session_id;
+            list[m].user_id = list[m].key = NULL;
             list[m++].at = all[i]->outcome.sent_at;
         }
     }

@@ -268,6 +268,23 @@ static int is_usable(wa_db_conn *conn)
            && PQsetnonblocking(conn->pg, 1) == 0;
 }
 
+/* Statements are planned once for as long as their connection lives, perhaps
+ * while the tables are still small, and must be good when they have grown: so
+ * none may go through a whole table where there is an index. What can't be done
+ * otherwise is reckoned as so dear by that, that it would be compiled. */
+#define PLANS "SET enable_seqscan = off; SET jit = off"
+
+/* @return what the connection failed with; where the server only won't have
+ * them, its own settings do */
+static apr_status_t settle(wa_db_conn *conn, apr_time_t deadline)
+{
+    PGresult *res = NULL;
+    apr_status_t rv = wa_db_conn_plain(conn, PLANS, deadline, &res);
+
+    PQclear(res);
+    return rv == APR_ECONNABORTED ? APR_ECONNREFUSED : rv;
+}
+
 apr_status_t wa_db_conn_ready(wa_db_conn *conn, apr_time_t deadline)
 {
     apr_status_t rv = APR_SUCCESS;
@@ -277,7 +294,10 @@ apr_status_t wa_db_conn_ready(wa_db_conn *conn, apr_time_t deadline)
     }
     if (rv == APR_SUCCESS && conn->pid != PQbackendPID(conn->pg)) {
         wa_db_conn_forget(conn);
-        conn->pid = PQbackendPID(conn->pg);
+        rv = settle(conn, deadline);
+        if (rv == APR_SUCCESS) {
+            conn->pid = PQbackendPID(conn->pg);
+        }
     }
     return rv;
 }

@@ -41,7 +41,8 @@ struct wa_db {
 };
 
 /** Make a borrowed connection fit for use: see that it is alive, reset it
- * when it is not, forget what another backend had prepared.
+ * when it is not, forget what another backend had prepared, and tell a new one
+ * how it is to plan.
  * @return APR_SUCCESS, APR_TIMEUP, APR_ECONNREFUSED */
 apr_status_t wa_db_conn_ready(wa_db_conn *conn, apr_time_t deadline);
 

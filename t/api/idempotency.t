@@ -42,6 +42,18 @@ it 'accepted without waiting: the repeat is told what the first was' => sub {
     return ([$first->{status}, $again->{status}, header($again, 'Idempotency-Replayed'), header($again, 'Location'), $again->{json}, count('async')],
         [202, 202, 'true', header($first, 'Location'), $first->{json}, 1]);
 };
+it 'waited for: the repeat is told what the first was, whatever came of it since' => sub {
+    my $key = unique('key-');
+    my $first = text('waited for', $key);
+    my $id = $first->{json}{id};
+    wait_until { message($user, $id)->{status} eq 'delivered' } 20, 'delivered';
+    my $kept = db("SELECT status, answer IS NULL FROM idempotency_keys WHERE key = '$key'");
+    db("UPDATE messages SET content = NULL, deleted_at = now(), edited_at = now(), attempts = 3 WHERE id = '$id'");
+    my $again = text('waited for', $key);
+    return ([$first->{status}, $again->{status}, header($again, 'Idempotency-Replayed'), header($again, 'Location'), $again->{content},
+            $kept, message($user, $id)->{sent_at}],
+        [200, 200, 'true', header($first, 'Location'), $first->{content}, '200|t', $first->{json}{sent_at}]);
+};
 it 'scheduled: so is a repeat when its time has come and gone' => sub {
     my $key = unique('key-');
     my %body = (recipient => $friend->{number}, text => 'in a moment', scheduled_at => strftime('%Y-%m-%dT%H:%M:%SZ', gmtime(time + 5)));

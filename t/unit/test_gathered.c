@@ -252,7 +252,8 @@ static void test_plans(apr_pool_t *p)
        "statements are prepared");
     for (i = 0; i < 8; i++) {
         run(conn, "EXECUTE sent (ARRAY['" USER "', '" OTHER "']::uuid[],"
-                  " ARRAY[now(), now()])");
+                  " ARRAY[now(), now()], ARRAY['" USER "', NULL]::uuid[],"
+                  " ARRAY['key', NULL])");
         run(conn,
             "EXECUTE gathered (ARRAY['" USER "']::uuid[], ARRAY['" USER
             "']::uuid[], ARRAY['no']::text[], ARRAY['text'],"

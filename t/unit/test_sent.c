@@ -41,7 +41,9 @@ static const char *text(apr_pool_t *p, PGconn *c, const char *sql)
     return s;
 }
 
-/* The third one is in the outbox no more, as a receipt leaves it. */
+/* The third one is in the outbox no more, as a receipt leaves it. Of the keys
+ * of their requests the fourth stands for another message by now, and the fifth
+ * is answered. */
 static int fill(PGconn *c)
 {
     return run(c, "INSERT INTO users (id, username, email, role,"
@@ -63,7 +65,13 @@ static int fill(PGconn *c)
                      " expires_at, lease_owner, lease_until, attempts)"
                      " SELECT id, session_id, chat, now() + interval '1 h',"
                      " 'me', now() + interval '1 min', 1" OF_USER
-                     " AND whatsapp_id <> 'SENT3'");
+                     " AND whatsapp_id <> 'SENT3'")
+           && run(c, "INSERT INTO idempotency_keys (user_id, key, fingerprint,"
+                     " message_id, status, lease_until) SELECT user_id,"
+                     " 'key ' || right(whatsapp_id, 1), decode(repeat('00', "
+                     "32), 'hex'), CASE whatsapp_id WHEN 'SENT4' THEN"
+                     " gen_random_uuid() ELSE id END, CASE whatsapp_id"
+                     " WHEN 'SENT5' THEN 202 END, now()" OF_USER);
 }
 
 static void list_all(apr_pool_t *p, wa_sent *list)
@@ -73,6 +81,8 @@ static void list_all(apr_pool_t *p, wa_sent *list)
     for (i = 0; i < MESSAGES; i++) {
         list[i].message_id = apr_psprintf(p, MESSAGE, i + 1);
         list[i].session_id = SESSION;
+        list[i].user_id = USER;
+        list[i].key = apr_psprintf(p, "key %d", i + 1);
         list[i].at = apr_time_now();
         list[i].stored = -1;
     }
@@ -84,6 +94,10 @@ static void list_all(apr_pool_t *p, wa_sent *list)
 #define EVENTS                                                                 \
     "SELECT string_agg(right(data->>'whatsapp_id', 1), '' ORDER BY seq)"       \
     " FROM events WHERE user_id = '" USER "' AND type = 'message.sent'"
+
+#define ANSWERED                                                               \
+    "SELECT string_agg(right(key, 1) || ' ' || coalesce(status::text, 'none')" \
+    ", ', ' ORDER BY key) FROM idempotency_keys WHERE user_id = '" USER "'"
 
 static void test_locked(apr_pool_t *p, wa_db_pool *pool, PGconn *c,
                         PGconn *other)
@@ -103,6 +117,15 @@ static void test_locked(apr_pool_t *p, wa_db_pool *pool, PGconn *c,
     ok(rv != APR_SUCCESS, "one of five is locked, and that is told");
     is_str(text(p, c, STORED), "145", "those that nobody holds are stored");
     is_str(text(p, c, EVENTS), "145", "each with its event");
+    is_str(text(p, c, ANSWERED), "1 200, 2 none, 3 none, 4 none, 5 202",
+           "the request that waits for one is answered, and no other");
+    is_str(text(p, c,
+                apr_psprintf(
+                    p,
+                    "SELECT sent_at = timestamptz 'epoch' + %" APR_TIME_T_FMT
+                    " * interval '1 us'" OF_USER " AND whatsapp_id = 'SENT1'",
+                    list[0].at)),
+           "t", "the list has the time that is stored");
     for (i = 0; i < MESSAGES; i++) {
         ok(list[i].stored == (i == 0 || i == 3 || i == 4),
            "the list says so of message %d", i + 1);
@@ -127,6 +150,8 @@ static void test_rest(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
     }
     is_int(stored, MESSAGES, "all are stored");
     is_str(text(p, c, STORED), "12345", "also what left the outbox before");
+    is_str(text(p, c, ANSWERED), "1 200, 2 200, 3 200, 4 none, 5 202",
+           "and their requests are answered");
     is_str(text(p, c,
                 "SELECT count(*) FROM (SELECT DISTINCT message_id FROM"
                 " events WHERE user_id = '" USER

@@ -7,6 +7,12 @@
 #define WA_SQL_IDEM_LIFE "interval '24 hours'"
 
 // clang-format off
+/* The row x of a key k by which a message was made, whose request isn't
+ * answered yet. */
+#define WA_SQL_IDEM_OF_SENT                                                   \
+    "x.user_id = k.users_id AND x.key = k.key"                                \
+    " AND x.message_id = k.message_id AND x.status IS NULL"
+
 #define WA_SQL_IDEMPOTENCY(X)                                                 \
     /* Begin a request. $1 user, $2 key, $3 fingerprint as hex, $4 seconds of \
      * the lease -> a row when it is ours: new, forgotten, or left by a       \

@@ -123,20 +123,27 @@
      * in any order, so this waits for none while it holds some: what another \
      * has locked, or is in the outbox no more, is left to OUTBOX_SENT.       \
      * It is a transaction by itself, and says so to the feed.                \
-     * $1 messages, $2 sent at, arrays of one length, which is hidden from the\
+     * $1 messages, $2 sent at, $3 users and $4 keys of the requests that wait\
+     * for them, or NULL; arrays of one length, which is hidden from the      \
      * planner: else it would plan anew for each call, which costs more than  \
      * that does. With a limit that it doesn't know it reckons with few, and  \
-     * goes by indexes also where it plans while the tables are still small   \
-     * -> message written, is its session's activity to be noted */           \
+     * goes by indexes also where it plans while the tables are still small.  \
+     * Accepting locks keys in their order; so does this.                     \
+     * -> message written, sent at, is its session's activity to be noted */  \
     X(OUTBOX_SENT_MANY,                                                       \
-      "WITH k AS (SELECT o.id, m.id AS message_id, i.at,"                     \
+      "WITH k AS (SELECT o.id, m.id AS message_id, i.at, i.users_id, i.key,"  \
       "  set_config('whatsapp.alone', 'on', true)"                            \
       "  FROM (SELECT * FROM unnest((SELECT $1::uuid[]),"                     \
-      "   (SELECT $2::timestamptz[])) AS t (id, at) LIMIT (SELECT 1000)) i"   \
+      "   (SELECT $2::timestamptz[]), (SELECT $3::uuid[]),"                   \
+      "   (SELECT $4::text[])) AS t (id, at, users_id, key)"                  \
+      "   LIMIT (SELECT 1000)) i"                                             \
       "  JOIN outbox o ON o.message_id = i.id JOIN messages m ON m.id = i.id" \
       "  FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED),"    \
       " d AS (DELETE FROM outbox o USING k WHERE o.id = k.id"                 \
       "  RETURNING o.message_id, o.session_id, o.chat, o.attempts),"          \
+      " a AS (UPDATE idempotency_keys x SET status = 200"                     \
+      "  FROM (SELECT k.* FROM k WHERE k.key IS NOT NULL"                     \
+      "   ORDER BY k.users_id, k.key) k WHERE " WA_SQL_IDEM_OF_SENT "),"      \
       " u AS (UPDATE messages m SET"                                          \
       "  status = CASE WHEN message_rank(m.status) < message_rank('sent')"    \
       "   THEN 'sent' ELSE m.status END,"                                     \
@@ -144,8 +151,9 @@
       "  attempts = greatest(m.attempts, d.attempts),"                        \
       "  error_code = NULL, error_message = NULL"                             \
       "  FROM k JOIN d ON d.message_id = k.message_id"                        \
-      "  WHERE m.id = k.message_id RETURNING m.id, k.at)"                     \
-      " SELECT u.id, EXISTS (SELECT 1 FROM sessions s"                        \
+      "  WHERE m.id = k.message_id RETURNING m.id, m.sent_at, k.at)"          \
+      " SELECT u.id, " WA_SQL_TIME("u.sent_at") ","                           \
+      " EXISTS (SELECT 1 FROM sessions s"                                     \
       "  WHERE s.id = d.session_id AND (s.last_active_at IS NULL"             \
       "   OR s.last_active_at < u.at - interval '1 s')),"                     \
       " CASE WHEN EXISTS (SELECT 1 FROM outbox n"                             \
