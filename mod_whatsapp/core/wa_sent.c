@@ -107,7 +107,7 @@ static apr_status_t note_activity(apr_pool_t *p, wa_db *db, const wa_sent *list,
 
 apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
 {
-    apr_status_t rv, one;
+    apr_status_t rv = APR_SUCCESS, one;
     wa_sent due[WA_SENT_MOST];
     int active[WA_SENT_MOST];
     int i, count = 0;
@@ -119,7 +119,9 @@ apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
         list[i].stored = 0;
         active[i] = 1;
     }
-    rv = store_many(p, db, list, n, active);
+    if (n > 1) {
+        rv = store_many(p, db, list, n, active);
+    }
     /* An error of SQL may be that of one message alone. */
     if (rv == APR_SUCCESS || rv == APR_EGENERAL) {
         rv = APR_SUCCESS;
