@@ -197,7 +197,7 @@ apr_status_t wa_gather_do(wa_gather *g, apr_pool_t *p, void *item)
     }
     apr_thread_mutex_unlock(g->lock);
     while (wait && sem_wait(&self.woken) != 0 && errno == EINTR) {
-        continue;
+        ;
     }
     if (self.leads) {
         lead(g, &self, items);

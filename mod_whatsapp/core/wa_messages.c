@@ -339,7 +339,7 @@ static wa_code attempt(wa_app *app, wa_req *req, apr_interval_time_t wait,
     }
     m->attempts = 1;
     wa_delivery_attempt(app, req->pool, req->request_id, &o, wait, &out, why);
-    if (out.answered) {
+    if (req->idem && out.answered) {
         req->idem->open = 0;
     }
     m->sent_at = out.sent_at;

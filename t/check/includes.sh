@@ -95,7 +95,7 @@ none 'each library only behind its own file' "$(printf '%s\n' "$includes" | awk 
         door["zip.h"] = "gateway/wa_zip.c"
         door["zxcvbn.h"] = "gateway/wa_zxcvbn.c"
         door["png.h"] = "base/wa_qr.c"
-        split("assert ctype errno fcntl inttypes limits locale math poll pthread setjmp signal " \
+        split("assert ctype errno fcntl inttypes limits locale math poll pthread semaphore setjmp signal " \
               "dirent stdarg stddef stdint stdio stdlib string strings time unistd netdb", c, " ")
         for (i in c) system_header[c[i] ".h"] = 1
     }
