@@ -41,7 +41,7 @@ function fill() {
 const claim = statement('OUTBOX_CLAIM', ["'pgbench'", "'1'", "'60'"]);
 const pgScript = [
   `${claim}\n\\gset`,
-  `${statement('OUTBOX_SENT', [':message_id', 'now()'])};`,
+  `${statement('OUTBOX_SENT', [':message_id', 'now()', 'NULL', 'NULL'])};`,
   statement('SESSION_ACTIVE', [':session_id', 'now()']),
 ].join('\n');
 

@@ -171,7 +171,7 @@ static void record_sent(void *baton, void *const *items, int count)
         const sent_item *s = items[i];
 
         s->out->sent_at = list[i].at;
-        s->out->answered = list[i].stored && list[i].key;
+        s->out->answered = list[i].answered;
         if (!list[i].stored) {
             wa_delivery_unrecorded(db, p, rv, s->request_id, s->o);
         }

@@ -29,10 +29,15 @@ static columns columns_of(apr_pool_t *p, const wa_sent *list, int n,
     return c;
 }
 
-static void stored(wa_sent *s, const wa_db_rows *rows, int row, int col)
+/* Columns from first on: sent at, is its session's activity older?, is its
+ * request answered? */
+static void stored(wa_sent *s, const wa_db_rows *rows, int row, int first,
+                   int *active)
 {
     s->stored = 1;
-    s->at = wa_db_time(rows, row, col);
+    s->at = wa_db_time(rows, row, first);
+    *active = wa_db_bool(rows, row, first + 1);
+    s->answered = wa_db_bool(rows, row, first + 2);
 }
 
 /* @param active of each that is stored: is its session's activity older? */
@@ -50,8 +55,7 @@ static apr_status_t store_many(apr_pool_t *p, wa_db *db, wa_sent *list, int n,
 
         for (j = 0; j < n; j++) {
             if (!strcmp(list[j].message_id, id)) {
-                stored(&list[j], rows, i, 1);
-                active[j] = wa_db_bool(rows, i, 2);
+                stored(&list[j], rows, i, 1, &active[j]);
             }
         }
     }
@@ -71,8 +75,7 @@ static apr_status_t store_one(apr_pool_t *p, wa_db *db, wa_sent *s, int *active)
         *active = 0;
         /* None: a message that is gone. */
         if (wa_db_count(rows)) {
-            stored(s, rows, 0, 0);
-            *active = wa_db_bool(rows, 0, 1);
+            stored(s, rows, 0, 0, active);
         }
     }
     return rv;
@@ -116,7 +119,7 @@ apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n)
         return n ? APR_EINVAL : APR_SUCCESS;
     }
     for (i = 0; i < n; i++) {
-        list[i].stored = 0;
+        list[i].stored = list[i].answered = 0;
         active[i] = 1;
     }
     if (n > 1) {

@@ -20,16 +20,17 @@ typedef struct wa_sent {
     const char *user_id, *key;
     apr_time_t at; /* as WhatsApp told; filled: as it is stored */
     int stored;    /* filled: it is committed */
+    int answered;  /* filled: so is the answer of its request */
 } wa_sent;
 
 /** Write down up to WA_SENT_MOST, each once: status, history, the event and
  * the webhooks' share of it, that the outbox is done with it, and that its
- * request is answered.
+ * request is answered; that not where somebody has locked the key.
  *
  * What others have locked at that moment is written by a statement of its own,
  * which waits; hence never within a transaction.
  * @param p for scratch
- * @param list stored and at are filled for each
+ * @param list stored, answered and at are filled for each
  * @return APR_SUCCESS when all are stored, else the first error; those that
  *         are stored are so in any case */
 apr_status_t wa_sent_store(apr_pool_t *p, wa_db *db, wa_sent *list, int n);

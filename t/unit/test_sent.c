@@ -174,6 +174,44 @@ static void test_rest(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
            "t", "the session was active");
 }
 
+#define WAIT_AGAIN                                                             \
+    "INSERT INTO outbox (message_id, session_id, chat, expires_at)"            \
+    " SELECT id, session_id, chat, now() + interval '1 h'" OF_USER             \
+    " AND whatsapp_id IN ('SENT1', 'SENT2') ON CONFLICT DO NOTHING"
+
+/* Who deletes a user has keys before messages, so keys aren't waited for. */
+static void test_key_held(apr_pool_t *p, wa_db_pool *pool, PGconn *c,
+                          PGconn *other)
+{
+    wa_sent list[MESSAGES];
+    wa_db *db = NULL;
+    int n;
+
+    ok(run(c, "UPDATE idempotency_keys SET status = NULL WHERE user_id = '" USER
+              "' AND key IN ('key 1', 'key 2')")
+           && run(other, "BEGIN")
+           && run(other, "SELECT FROM idempotency_keys WHERE user_id = '" USER
+                         "' AND key = 'key 1' FOR UPDATE"),
+       "a key is held");
+    run(c, "SET lock_timeout = '10s'");
+    pool->statement_wait = apr_time_from_sec(5);
+    for (n = 2; n > 0 && run(c, WAIT_AGAIN); n--) {
+        list_all(p, list);
+        ok(wa_db_open(&db, p, pool) == APR_SUCCESS, "a connection");
+        is_int(wa_sent_store(p, db, list, n), APR_SUCCESS, "%d are stored", n);
+        wa_db_close(db);
+        is_str(text(p, c, ANSWERED), "1 none, 2 200, 3 200, 4 none, 5 202",
+               "only the request whose key is free is answered");
+        ok(list[0].stored && !list[0].answered
+               && (n == 1 || (list[1].stored && list[1].answered)),
+           "and the list says so");
+    }
+    is_int(n, 0, "many and one");
+    run(other, "ROLLBACK");
+    pool->statement_wait = apr_time_from_sec(30);
+    pool->breaker = wa_db_breaker_make(p);
+}
+
 /* Two at a time, of a session that was never active. */
 static void test_activity(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
 {
@@ -183,10 +221,7 @@ static void test_activity(apr_pool_t *p, wa_db_pool *pool, PGconn *c)
     list_all(p, list);
     ok(run(c,
            "UPDATE sessions SET last_active_at = NULL WHERE id = '" SESSION "'")
-           && run(c, "INSERT INTO outbox (message_id, session_id, chat,"
-                     " expires_at) SELECT id, session_id, chat,"
-                     " now() + interval '1 h'" OF_USER
-                     " AND whatsapp_id IN ('SENT1', 'SENT2')"),
+           && run(c, WAIT_AGAIN),
        "two wait again");
     ok(wa_db_open(&db, p, pool) == APR_SUCCESS, "a connection");
     is_int(wa_sent_store(p, db, list, 2), APR_SUCCESS, "they are stored");
@@ -216,6 +251,7 @@ int main(void)
         && ok(fill(conn), "and five messages that are being sent")) {
         test_locked(p, &pool, conn, other);
         test_rest(p, &pool, conn);
+        test_key_held(p, &pool, conn, other);
         test_activity(p, &pool, conn);
     }
     run(other, "ROLLBACK");

@@ -7,11 +7,16 @@
 #define WA_SQL_IDEM_LIFE "interval '24 hours'"
 
 // clang-format off
-/* The row x of a key k by which a message was made, whose request isn't
- * answered yet. */
-#define WA_SQL_IDEM_OF_SENT                                                   \
-    "x.user_id = k.users_id AND x.key = k.key"                                \
-    " AND x.message_id = k.message_id AND x.status IS NULL"
+/* The requests of messages k that were sent, by users_id and key, are answered,
+ * where they aren't yet -> message_id. It waits for nobody: whoever deletes a
+ * user has keys before messages. */
+#define WA_SQL_IDEM_SENT                                                      \
+    "UPDATE idempotency_keys x SET status = 200"                              \
+    " FROM (SELECT x.user_id, x.key FROM k JOIN idempotency_keys x"           \
+    "  ON x.user_id = k.users_id AND x.key = k.key"                           \
+    "  AND x.message_id = k.message_id AND x.status IS NULL"                  \
+    "  FOR NO KEY UPDATE OF x SKIP LOCKED) l"                                 \
+    " WHERE x.user_id = l.user_id AND x.key = l.key RETURNING x.message_id"
 
 #define WA_SQL_IDEMPOTENCY(X)                                                 \
     /* Begin a request. $1 user, $2 key, $3 fingerprint as hex, $4 seconds of \

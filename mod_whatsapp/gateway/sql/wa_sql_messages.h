@@ -143,13 +143,14 @@
       " FROM c JOIN messages m ON m.id = c.message_id ORDER BY c.id")         \
     /* The attempt ended well. $1 message, $2 sent at, $3 user and $4 key of  \
      * the request that waits for it, or NULL -> sent at, is its session's    \
-     * activity older?; no row when the message is gone */                    \
+     * activity older?, is the request answered?; no row when the message is  \
+     * gone */                                                                \
     X(OUTBOX_SENT,                                                            \
       "WITH o AS (DELETE FROM outbox WHERE message_id = $1"                   \
       "  RETURNING message_id, session_id, chat, attempts),"                  \
-      " a AS (UPDATE idempotency_keys x SET status = 200"                     \
-      "  FROM (SELECT $1::uuid AS message_id, $3::uuid AS users_id,"          \
-      "   $4::text AS key) k WHERE " WA_SQL_IDEM_OF_SENT "),"                 \
+      " k AS (SELECT $1::uuid AS message_id, $3::uuid AS users_id,"           \
+      "  $4::text AS key),"                                                   \
+      " a AS (" WA_SQL_IDEM_SENT "),"                                         \
       " m AS (UPDATE messages SET"                                            \
       "  status = CASE WHEN message_rank(status) < message_rank('sent')"      \
       "   THEN 'sent' ELSE status END,"                                       \
@@ -162,6 +163,7 @@
       " SELECT " WA_SQL_TIME("m.sent_at") ", EXISTS (SELECT 1 FROM sessions s"\
       "  WHERE s.id = m.session_id AND (s.last_active_at IS NULL"             \
       "   OR s.last_active_at < $2::timestamptz - interval '1 s')),"          \
+      " EXISTS (SELECT 1 FROM a),"                                            \
       " CASE WHEN EXISTS (SELECT 1 FROM o, outbox n"                          \
       "  WHERE n.session_id = o.session_id AND n.chat = o.chat"               \
       "  AND n.message_id <> o.message_id)"                                   \

@@ -128,8 +128,8 @@
      * planner: else it would plan anew for each call, which costs more than  \
      * that does. With a limit that it doesn't know it reckons with few, and  \
      * goes by indexes also where it plans while the tables are still small.  \
-     * Accepting locks keys in their order; so does this.                     \
-     * -> message written, sent at, is its session's activity to be noted */  \
+     * -> message written, sent at, is its session's activity to be noted, is \
+     * its request answered */                                                \
     X(OUTBOX_SENT_MANY,                                                       \
       "WITH k AS (SELECT o.id, m.id AS message_id, i.at, i.users_id, i.key,"  \
       "  set_config('whatsapp.alone', 'on', true)"                            \
@@ -141,9 +141,7 @@
       "  FOR UPDATE OF o SKIP LOCKED FOR NO KEY UPDATE OF m SKIP LOCKED),"    \
       " d AS (DELETE FROM outbox o USING k WHERE o.id = k.id"                 \
       "  RETURNING o.message_id, o.session_id, o.chat, o.attempts),"          \
-      " a AS (UPDATE idempotency_keys x SET status = 200"                     \
-      "  FROM (SELECT k.* FROM k WHERE k.key IS NOT NULL"                     \
-      "   ORDER BY k.users_id, k.key) k WHERE " WA_SQL_IDEM_OF_SENT "),"      \
+      " a AS (" WA_SQL_IDEM_SENT "),"                                         \
       " u AS (UPDATE messages m SET"                                          \
       "  status = CASE WHEN message_rank(m.status) < message_rank('sent')"    \
       "   THEN 'sent' ELSE m.status END,"                                     \
@@ -156,6 +154,7 @@
       " EXISTS (SELECT 1 FROM sessions s"                                     \
       "  WHERE s.id = d.session_id AND (s.last_active_at IS NULL"             \
       "   OR s.last_active_at < u.at - interval '1 s')),"                     \
+      " EXISTS (SELECT 1 FROM a WHERE a.message_id = u.id),"                  \
       " CASE WHEN EXISTS (SELECT 1 FROM outbox n"                             \
       "  WHERE n.session_id = d.session_id AND n.chat = d.chat"               \
       "  AND n.message_id <> d.message_id)"                                   \
