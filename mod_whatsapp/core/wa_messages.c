@@ -309,6 +309,12 @@ wa_code wa_message_repeated(wa_app *app, const wa_req *req,
         if (code == WA_OK && *message && f->status) {
             as_answered(*message, f->status);
         }
+        if (code == WA_E_NOT_FOUND) {
+            /* That code would say that no such request is known. */
+            code = wa_fail(r, WA_E_IN_PROGRESS,
+                           "The request was carried out, but its message has"
+                           " been deleted since");
+        }
     }
     *found = code == WA_OK ? f : NULL;
     return code;

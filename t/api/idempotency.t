@@ -114,6 +114,14 @@ it 'a process that died before it answered: the repeat finds the message' => sub
     my $again = text('died', $key, Prefer => 'respond-async');
     return ([$again->{status} =~ /^20[02]$/ ? 'fine' : $again->{status}, $again->{json}{id}, count('died')], ['fine', $first->{json}{id}, 1]);
 };
+it 'its message went with its session: that is told, not 404' => sub {
+    my $key = unique('key-');
+    my $first = text('gone', $key);
+    db("DELETE FROM messages WHERE id = '$first->{json}{id}'");
+    my $again = text('gone', $key);
+    return ([$first->{status}, $again->{status}, $again->{json}{code}, $again->{json}{detail}, count('gone')],
+        [200, 409, 'idempotency_in_progress', qr/deleted since/, 0]);
+};
 it 'one that is at work still: 409, with Retry-After' => sub {
     my $key = unique('key-');
     text('at work', $key);
