@@ -172,8 +172,8 @@
       "  interval '1 day') g (day)"                                           \
       " LEFT JOIN (SELECT usage_day(hour) AS day, " WA_SQL_COUNTS             \
       "  FROM usage_hourly WHERE hour > now() - interval '31 days'"           \
-      "  UNION ALL SELECT usage_day(hour), " WA_SQL_COUNTS                    \
-      "  FROM usage_delta) x"                                                 \
+      "  UNION ALL SELECT usage_day(hour), " WA_SQL_COUNT_SUMS                \
+      "  FROM usage_delta GROUP BY 1) x"                                      \
       " ON x.day = g.day::date GROUP BY g.day ORDER BY g.day")                \
     /* Outgoing messages accepted today and yesterday, by their status now    \
      * -> status, today, yesterday */                                         \
