@@ -71,14 +71,13 @@ sql('TRUNCATE outbox');
 const end = await nullBridge(0);
 const wait = (connections) =>
   slice({ path, key: waiting.key, script, connections, env: { WA_BENCH_WAIT: '1', WA_BENCH_CHATS: '1000000' } });
-const more = await alternate(
-  {
-    'static file, 200 B': targets['static file, 200 B'],
-    'send, waiting': () => wait(32),
-    'send, waiting, 128 connections': () => wait(128),
-  },
-  ROUNDS,
-);
+const waiters = {
+  'static file, 200 B': targets['static file, 200 B'],
+  'send, waiting': () => wait(32),
+  'send, waiting, 128 connections': () => wait(128),
+};
+await alternate(waiters, 1);
+const more = await alternate(waiters, ROUNDS);
 await end();
 ctl('start', 'whatsappd');
 

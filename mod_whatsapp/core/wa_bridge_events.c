@@ -8,8 +8,9 @@
 #include "../base/wa_id.h"
 #include "../base/wa_log.h"
 #include "../base/wa_time.h"
-#include "wa_session_peek.h"
 #include "wa_media_fetch.h"
+#include "wa_receipts.h"
+#include "wa_session_peek.h"
 #include "wa_sessions.h"
 
 /* One event, as far as all kinds are alike. */
@@ -102,31 +103,41 @@ static apr_status_t on_session_pairing(wa_db *db, apr_pool_t *p, const event *e)
         wa_db_p_time(p, state.pairing_code_expires_at), e->bridge_id);
 }
 
-static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
+/* @return APR_EINVAL when it makes no sense */
+static apr_status_t read_receipt(const event *e, wa_receipt *r)
 {
     static const char *const known[] = { "sent",   "delivered", "read",
                                          "played", "failed",    NULL };
-    const char *id = wa_json_str(e->data, "whatsapp_id");
-    const char *status = wa_json_str(e->data, "status");
-    const char *at_text = wa_json_str(e->data, "at");
-    apr_time_t at = e->at;
-    apr_status_t rv;
+    const char *at = wa_json_str(e->data, "at");
     int i;
 
-    for (i = 0; status && known[i] && strcmp(known[i], status); i++) {
+    r->session_id = e->session;
+    r->whatsapp_id = wa_json_str(e->data, "whatsapp_id");
+    r->status = wa_json_str(e->data, "status");
+    r->code = wa_json_str(e->data, "code");
+    r->at = e->at;
+    for (i = 0; r->status && known[i] && strcmp(known[i], r->status); i++) {
         ;
     }
-    if (!id || !status || !known[i]) {
+    if (!r->whatsapp_id || !r->status || !known[i]) {
         return APR_EINVAL;
     }
-    if (at_text && wa_time_parse(at_text, &at) != APR_SUCCESS) {
+    return at ? wa_time_parse(at, &r->at) : APR_SUCCESS;
+}
+
+static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
+{
+    wa_receipt r;
+    apr_status_t rv = read_receipt(e, &r);
+
+    if (rv != APR_SUCCESS) {
         return APR_EINVAL;
     }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_RECEIPT, NULL, e->session, id, status,
-                   wa_db_p_time(p, at), wa_json_str(e->data, "code"));
+    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_RECEIPT, NULL, r.session_id,
+                   r.whatsapp_id, r.status, wa_db_p_time(p, r.at), r.code);
     if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, e->session,
-                       wa_db_p_time(p, at));
+        rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, r.session_id,
+                       wa_db_p_time(p, r.at));
     }
     return rv;
 }
@@ -222,12 +233,17 @@ static const struct {
     { "message.inbound", on_message_inbound },
 };
 
+static int is_whole(const event *e)
+{
+    return e->session && wa_id_is_uuid(e->session) && e->type
+           && json_is_object(e->data);
+}
+
 static apr_status_t apply_one(wa_db *db, apr_pool_t *p, const event *e)
 {
     apr_size_t i;
 
-    if (!e->session || !wa_id_is_uuid(e->session) || !e->type
-        || !json_is_object(e->data)) {
+    if (!is_whole(e)) {
         return APR_EINVAL;
     }
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -279,6 +295,60 @@ static apr_status_t apply_guarded(wa_db *db, apr_pool_t *p, const event *e)
     return rv;
 }
 
+static void passed_over(const char *request_id, const event *e)
+{
+    wa_log(WA_LOG_WARNING, request_id,
+           "WA0141: event %" APR_INT64_T_FMT " of bridge %s makes no sense and"
+           " is passed over (type %s)",
+           e->seq, e->bridge_id, e->type ? e->type : "none");
+}
+
+/* Does it tell of nothing but what became of messages? */
+static int only_receipts(const json_t *events)
+{
+    const json_t *j;
+    size_t i;
+
+    json_array_foreach(events, i, j)
+    {
+        const char *type = wa_json_str(j, "type");
+
+        if (!type || strcmp(type, "message.status") != 0) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static apr_status_t apply_receipts(wa_db *db, apr_pool_t *p,
+                                   const char *request_id, const json_t *events,
+                                   const char *bridge_id, apr_int64_t *last)
+{
+    wa_receipt *list = apr_palloc(p, (json_array_size(events) + 1)
+                                         * sizeof(*list));
+    int n = 0;
+    const json_t *j;
+    size_t i;
+
+    json_array_foreach(events, i, j)
+    {
+        event e;
+
+        read_event(j, bridge_id, &e);
+        if (e.seq <= *last) {
+            continue;
+        }
+        if (!is_whole(&e) || read_receipt(&e, &list[n]) != APR_SUCCESS) {
+            passed_over(request_id, &e);
+        }
+        else {
+            n++;
+        }
+        *last = e.seq;
+    }
+    return wa_receipts_store(p, db, list, n);
+}
+
 static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
                               const json_t *events, const char *bridge_id,
                               const context *c, apr_int64_t *last)
@@ -302,10 +372,7 @@ static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,
         rv = c->guarded ? apply_guarded(db, scratch, &e)
                         : apply_one(db, scratch, &e);
         if (rv == APR_EINVAL) {
-            wa_log(WA_LOG_WARNING, request_id,
-                   "WA0141: event %" APR_INT64_T_FMT " of bridge %s makes no"
-                   " sense and is passed over (type %s)",
-                   e.seq, bridge_id, e.type ? e.type : "none");
+            passed_over(request_id, &e);
         }
         else if (rv != APR_SUCCESS) {
             return rv;
@@ -320,6 +387,7 @@ static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
                                 const context *c, apr_int64_t *acked)
 {
     const char *bridge_id = wa_json_str(batch, "bridge_id");
+    const json_t *events = json_object_get(batch, "events");
     wa_db_rows *rows;
     apr_int64_t before;
     apr_status_t rv = wa_db_begin(db);
@@ -332,8 +400,9 @@ static apr_status_t apply_batch(wa_db *db, apr_pool_t *p,
         return rv;
     }
     before = *acked = wa_db_int(rows, 0, 0, 0);
-    rv = apply_all(db, p, request_id, json_object_get(batch, "events"),
-                   bridge_id, c, acked);
+    rv = !c->guarded && only_receipts(events)
+             ? apply_receipts(db, p, request_id, events, bridge_id, acked)
+             : apply_all(db, p, request_id, events, bridge_id, c, acked);
     if (rv == APR_SUCCESS && *acked > before) {
         rv = WA_DB_RUN(db, WA_SQL_BRIDGE_ACKED, NULL, bridge_id,
                        wa_db_p_int(p, *acked));

@@ -109,6 +109,31 @@ it 'a receipt of another session changes nothing' => sub {
     return (message($user, $id)->{status}, 'sent');
 };
 
+# What the feed has of these messages since, by message, and whether its numbers have gaps.
+sub told {
+    my ($since, @ids) = @_;
+    my $of = "FROM events WHERE user_id = '$user->{id}' AND seq > $since";
+    my %told = map { split /\|/, $_, 2 } db("SELECT message_id, string_agg(replace(type, 'message.', ''), ' ' ORDER BY seq) $of GROUP BY 1");
+    return [(map { $told{$_} } @ids), db("SELECT count(*) = max(seq) - $since $of")];
+}
+it 'of many at a time each goes its way, and the feed tells of each step once' => sub {
+    my @of = (['pending', [qw(sent delivered read)], 'sent delivered read'], ['sent', [qw(sent delivered)], 'delivered'],
+        ['sent', [qw(read delivered)], 'read'], ['pending', [qw(failed delivered)], 'failed delivered']);
+    my @m = map { my $of = $_; map { [stored($of->[0]), $of] } 1 .. 8 } @of;
+    my $since = db("SELECT last_seq FROM event_heads WHERE user_id = '$user->{id}'");
+    my $r = batch(map { my ($id, $wa, $of) = @$_; map { receipt($wa, $_) } @{ $of->[1] } } @m);
+    return ([@{ acked($r) }, @{ told($since, map { $_->[0] } @m) }], [200, $seq, (map { $_->[2][2] } @m), 't']);
+};
+it 'so it is where all of them are one step further' => sub {
+    my @m = map { [stored('sent')] } 1 .. 8;
+    db("INSERT INTO outbox (message_id, session_id, chat, expires_at) SELECT id, session_id, chat, now() FROM messages WHERE id = '$m[0][0]'");
+    db("UPDATE sessions SET last_active_at = NULL WHERE id = '$session'");
+    my $since = db("SELECT last_seq FROM event_heads WHERE user_id = '$user->{id}'");
+    my $r = batch(map { receipt($_->[1], 'delivered') } @m);
+    return ([@{ acked($r) }, @{ told($since, map { $_->[0] } @m) }, db("SELECT count(*) FROM outbox WHERE session_id = '$session'"), session_of($user)->{last_active_at}],
+        [200, $seq, ('delivered') x 8, 't', 0, $AT]);
+};
+
 # --- what makes no sense ----------------------------------------------------
 
 my @NONSENSE = (

@@ -251,6 +251,46 @@
       " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
       "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
       "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
+    /* MESSAGE_RECEIPT for many, no message twice. Arrays of one length:      \
+     * $1 sessions, $2 WhatsApp ids, $3 statuses, $4 at, $5 error codes; $6 its\
+     * events are numbered at once, as whoever does nothing after it may. The \
+     * limit as in OUTBOX_SENT_MANY -> how many moved */                      \
+    X(MESSAGE_RECEIPTS,                                                       \
+      "WITH i AS (SELECT m.id, t.status, t.at, t.code, CASE WHEN $6::boolean" \
+      "  THEN set_config('whatsapp.alone', 'on', true) END"                   \
+      "  FROM (SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]),"\
+      "   (SELECT $3::text[]), (SELECT $4::timestamptz[]),"                   \
+      "   (SELECT $5::text[])) AS t (session_id, whatsapp_id, status, at, code)"\
+      "   LIMIT (SELECT 1000)) t"                                             \
+      "  JOIN messages m ON m.session_id = t.session_id"                      \
+      "  AND m.whatsapp_id = t.whatsapp_id AND m.direction = 'out'"           \
+      "  AND message_rank(m.status) < message_rank(t.status)),"               \
+      " o AS (DELETE FROM outbox o USING i WHERE o.message_id = i.id"         \
+      "  RETURNING o.message_id, o.session_id, o.chat, o.attempts),"          \
+      " m AS (UPDATE messages m SET status = i.status,"                       \
+      "  attempts = greatest(m.attempts, o.attempts),"                        \
+      "  sent_at = CASE WHEN i.status = 'failed' THEN m.sent_at"              \
+      "   ELSE coalesce(m.sent_at, greatest(i.at, m.created_at)) END,"        \
+      "  delivered_at = CASE WHEN i.status IN ('delivered', 'read', 'played')"\
+      "   THEN coalesce(m.delivered_at,"                                      \
+      "    greatest(i.at, m.sent_at, m.created_at))"                          \
+      "   ELSE m.delivered_at END,"                                           \
+      "  read_at = CASE WHEN i.status IN ('read', 'played')"                  \
+      "   THEN coalesce(m.read_at, greatest(i.at, m.delivered_at,"            \
+      "    m.sent_at, m.created_at)) ELSE m.read_at END,"                     \
+      "  played_at = CASE WHEN i.status = 'played'"                           \
+      "   THEN coalesce(m.played_at, greatest(i.at, m.read_at,"               \
+      "    m.delivered_at, m.sent_at, m.created_at)) ELSE m.played_at END,"   \
+      "  error_code = CASE WHEN i.status = 'failed'"                          \
+      "   THEN coalesce(i.code, 'rejected') END,"                             \
+      "  error_message = CASE WHEN i.status = 'failed'"                       \
+      "   THEN 'WhatsApp refused the message' END"                            \
+      "  FROM i LEFT JOIN o ON o.message_id = i.id WHERE m.id = i.id"         \
+      "  AND message_rank(m.status) < message_rank(i.status) RETURNING m.id)" \
+      " SELECT (SELECT count(*) FROM m), (SELECT count(pg_notify('wa_outbox',"\
+      "  '')) FROM (SELECT 1 FROM o WHERE EXISTS (SELECT 1 FROM outbox n"     \
+      "   WHERE n.session_id = o.session_id AND n.chat = o.chat"              \
+      "   AND n.message_id <> o.message_id) LIMIT 1) x)")                     \
     /* An inbound message. $1 id, $2 session, $3 type, $4 sender, $5 chat,    \
      * $6 content, $7 WhatsApp id, $8 sent at, $9 WhatsApp id of what it      \
      * answers; a repeat changes nothing -> a row when it is new: whether     \
