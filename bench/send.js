@@ -74,6 +74,7 @@ const wait = (connections) =>
 const waiters = {
   'static file, 200 B': targets['static file, 200 B'],
   'send, waiting': () => wait(32),
+  'send, waiting, 1 connection': () => wait(1),
   'send, waiting, 128 connections': () => wait(128),
 };
 await alternate(waiters, 1);
