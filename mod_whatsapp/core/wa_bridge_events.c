@@ -133,13 +133,7 @@ static apr_status_t on_message_status(wa_db *db, apr_pool_t *p, const event *e)
     if (rv != APR_SUCCESS) {
         return APR_EINVAL;
     }
-    rv = WA_DB_RUN(db, WA_SQL_MESSAGE_RECEIPT, NULL, r.session_id,
-                   r.whatsapp_id, r.status, wa_db_p_time(p, r.at), r.code);
-    if (rv == APR_SUCCESS) {
-        rv = WA_DB_RUN(db, WA_SQL_SESSION_ACTIVE, NULL, r.session_id,
-                       wa_db_p_time(p, r.at));
-    }
-    return rv;
+    return wa_receipts_store(p, db, &r, 1, 0);
 }
 
 /* What came in, as far as all types are alike. */
@@ -346,7 +340,7 @@ static apr_status_t apply_receipts(wa_db *db, apr_pool_t *p,
         }
         *last = e.seq;
     }
-    return wa_receipts_store(p, db, list, n);
+    return wa_receipts_store(p, db, list, n, 1);
 }
 
 static apr_status_t apply_all(wa_db *db, apr_pool_t *p, const char *request_id,

@@ -90,7 +90,7 @@ static apr_status_t store_wave(apr_pool_t *p, wa_db *db, const wa_receipt *list,
 }
 
 apr_status_t wa_receipts_store(apr_pool_t *p, wa_db *db, const wa_receipt *list,
-                               int n)
+                               int n, int last)
 {
     apr_int64_t moved = 0;
     int i, waves, *wave;
@@ -106,8 +106,8 @@ apr_status_t wa_receipts_store(apr_pool_t *p, wa_db *db, const wa_receipt *list,
     for (i = 0; rv == APR_SUCCESS && i < waves; i++) {
         /* What moved before makes its events at the commit, in an order that
          * all keep; only without any may the last ones be made at once. */
-        rv = store_wave(p, db, list, n, wave, i, i + 1 == waves && !moved,
-                        &moved);
+        rv = store_wave(p, db, list, n, wave, i,
+                        last && i + 1 == waves && !moved, &moved);
     }
     return rv;
 }

@@ -23,12 +23,13 @@ typedef struct wa_receipt {
  * message in the order of the list; a status only ever moves forward, and what
  * is not ours is passed over.
  *
- * Within a transaction, as the last that locks something in it: it may number
- * the events at once, and who does that holds what others wait for at their
- * very end.
+ * Within a transaction.
  * @param p for scratch
+ * @param last nothing was changed before it in that, and nothing is locked
+ *        after it: then it may number the events at once, with which one holds
+ *        what others wait for at their very end
  * @return as wa_db_run */
 apr_status_t wa_receipts_store(apr_pool_t *p, wa_db *db, const wa_receipt *list,
-                               int n);
+                               int n, int last);
 
 #endif

@@ -219,42 +219,11 @@
       "WITH o AS (UPDATE outbox SET next_attempt_at = now()"                  \
       "  WHERE session_id = $1 AND next_attempt_at > now() RETURNING 1)"      \
       " SELECT pg_notify('wa_outbox', '') FROM (SELECT 1 FROM o LIMIT 1) x")  \
-    /* A receipt. $1 session, $2 WhatsApp id, $3 status, $4 at, $5 error code \
-     * or NULL. Only ever forward; what a receipt proves was sent leaves the  \
-     * outbox. */                                                             \
-    X(MESSAGE_RECEIPT,                                                        \
-      "WITH o AS (DELETE FROM outbox WHERE message_id IN"                     \
-      "  (SELECT id FROM messages WHERE session_id = $1"                      \
-      "   AND whatsapp_id = $2 AND direction = 'out'"                         \
-      "   AND message_rank(status) < message_rank($3))"                       \
-      "  RETURNING message_id, session_id, chat, attempts),"                  \
-      " m AS (UPDATE messages SET status = $3,"                               \
-      "  attempts = greatest(attempts, (SELECT o.attempts FROM o)),"          \
-      "  sent_at = CASE WHEN $3 = 'failed' THEN sent_at"                      \
-      "   ELSE coalesce(sent_at, greatest($4::timestamptz, created_at)) END," \
-      "  delivered_at = CASE WHEN $3 IN ('delivered', 'read', 'played')"      \
-      "   THEN coalesce(delivered_at,"                                        \
-      "    greatest($4::timestamptz, sent_at, created_at))"                   \
-      "   ELSE delivered_at END,"                                             \
-      "  read_at = CASE WHEN $3 IN ('read', 'played')"                        \
-      "   THEN coalesce(read_at, greatest($4::timestamptz, delivered_at,"     \
-      "    sent_at, created_at)) ELSE read_at END,"                           \
-      "  played_at = CASE WHEN $3 = 'played'"                                 \
-      "   THEN coalesce(played_at, greatest($4::timestamptz, read_at,"        \
-      "    delivered_at, sent_at, created_at)) ELSE played_at END,"           \
-      "  error_code = CASE WHEN $3 = 'failed' THEN coalesce($5, 'rejected')"  \
-      "   END,"                                                               \
-      "  error_message = CASE WHEN $3 = 'failed'"                             \
-      "   THEN 'WhatsApp refused the message' END"                            \
-      "  WHERE session_id = $1 AND whatsapp_id = $2 AND direction = 'out'"    \
-      "  AND message_rank(status) < message_rank($3))"                        \
-      " SELECT pg_notify('wa_outbox', '') FROM o WHERE EXISTS"                \
-      "  (SELECT 1 FROM outbox n WHERE n.session_id = o.session_id"           \
-      "   AND n.chat = o.chat AND n.message_id <> o.message_id)")             \
-    /* MESSAGE_RECEIPT for many, no message twice. Arrays of one length:      \
-     * $1 sessions, $2 WhatsApp ids, $3 statuses, $4 at, $5 error codes; $6 its\
-     * events are numbered at once, as whoever does nothing after it may. The \
-     * limit as in OUTBOX_SENT_MANY -> how many moved */                      \
+    /* What was said of messages, of none twice. Only ever forward; what a    \
+     * receipt proves was sent leaves the outbox. Arrays of one length:       \
+     * $1 sessions, $2 WhatsApp ids, $3 statuses, $4 at, $5 error codes or    \
+     * NULL; $6 its events are numbered at once, as whoever does nothing after\
+     * it may. The limit as in OUTBOX_SENT_MANY -> how many moved */          \
     X(MESSAGE_RECEIPTS,                                                       \
       "WITH i AS (SELECT m.id, t.status, t.at, t.code, CASE WHEN $6::boolean" \
       "  THEN set_config('whatsapp.alone', 'on', true) END"                   \
